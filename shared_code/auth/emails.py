@@ -1,0 +1,28 @@
+"""E-mail addresses: what is one, and when two are the same."""
+
+import re
+import unicodedata
+
+from shared_code.errors import InvalidInput
+
+MAX_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 with its angle brackets
+
+_ADDRESS = re.compile(r"[^\s@\"<>()\[\]\\,:;\x00-\x1f\x7f]{1,64}@[^\W_](?:[\w.-]{0,251}[^\W_])?")
+
+
+def cleaned(address: str) -> str:
+    """The address as it is kept and written to; raises InvalidInput when it is none.
+
+    Deliberately looser than RFC 5321 (any mail system's own rules decide) but without quoting, comments and line ends, so
+    that nothing can be smuggled into a header.
+    """
+    address = address.strip()
+    normal = normalise(address)
+    if len(normal) > MAX_LENGTH or not _ADDRESS.fullmatch(normal) or ".." in normal:
+        raise InvalidInput("This is not an e-mail address.", loc=("body", "email"), code="invalid_email")
+    return address
+
+
+def normalise(address: str) -> str:
+    """The form under which addresses are compared: trimmed, NFKC, case-folded (SPEC §5)."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address.strip()).casefold())

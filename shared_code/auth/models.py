@@ -1,0 +1,58 @@
+"""What auth talks about: users, sessions and the tokens of a session."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Role = Literal["user", "admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: str
+    email: str
+    """As the user wrote it, trimmed; comparisons use ``emails.normalise``."""
+    name: str | None
+    role: Role
+    """The stored role; ``AuthService.role_of`` also knows ADMIN_EMAILS."""
+    email_verified: bool
+    mfa_enabled: bool
+    disabled: bool
+    password_hash: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One signed-in device. Only hashes of its refresh tokens are at rest (see ``refresh.py``)."""
+
+    id: str
+    user_id: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    user_agent: str
+    address: str
+    current_hash: str
+    previous_hash: str = ""
+    successor_salt: str = ""
+    rotated_at: datetime | None = None
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    user: User
+    role: Role
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    """Seconds until the access token expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who is at the other end, as far as we can tell."""
+
+    user_agent: str
+    address: str

@@ -1,0 +1,93 @@
+"""Auth's rows. ``users``: a user's own partition, with the row ``user`` and one row ``session:<id>`` for each session.
+``emails``: one row for each address, which decides that it is taken."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import cast
+
+from shared_code.storage.ports import Row, Value
+
+from .models import Role, Session, User
+
+USERS = "users"
+EMAILS = "emails"
+USER_KEY = "user"
+EMAIL_KEY = "email"
+SESSION_PREFIX = "session:"
+
+
+def session_key(session_id: str) -> str:
+    return SESSION_PREFIX + session_id
+
+
+def user_values(user: User) -> dict[str, Value]:
+    return {
+        "v": 1,
+        "email": user.email,
+        "name": user.name,
+        "role": user.role,
+        "email_verified": user.email_verified,
+        "mfa_enabled": user.mfa_enabled,
+        "disabled": user.disabled,
+        "password_hash": user.password_hash,
+        "created_at": user.created_at,
+    }
+
+
+def to_user(row: Row) -> User:
+    values = row.values
+    return User(
+        id=row.partition,
+        email=str(values["email"]),
+        name=_optional(values, "name") or None,
+        role=cast(Role, values["role"]),
+        email_verified=bool(values["email_verified"]),
+        mfa_enabled=bool(values["mfa_enabled"]),
+        disabled=bool(values["disabled"]),
+        password_hash=str(values["password_hash"]),
+        created_at=_moment(values["created_at"]),
+    )
+
+
+def session_values(session: Session) -> dict[str, Value]:
+    return {
+        "v": 1,
+        "created_at": session.created_at,
+        "last_used_at": session.last_used_at,
+        "expires_at": session.expires_at,
+        "user_agent": session.user_agent,
+        "address": session.address,
+        "current_hash": session.current_hash,
+        "previous_hash": session.previous_hash,
+        "successor_salt": session.successor_salt,
+        "rotated_at": session.rotated_at,
+    }
+
+
+def to_session(row: Row) -> Session:
+    values = row.values
+    rotated_at = values.get("rotated_at")
+    return Session(
+        id=row.key.removeprefix(SESSION_PREFIX),
+        user_id=row.partition,
+        created_at=_moment(values["created_at"]),
+        last_used_at=_moment(values["last_used_at"]),
+        expires_at=_moment(values["expires_at"]),
+        user_agent=str(values["user_agent"]),
+        address=str(values["address"]),
+        current_hash=str(values["current_hash"]),
+        previous_hash=str(values["previous_hash"]),
+        successor_salt=str(values["successor_salt"]),
+        rotated_at=_moment(rotated_at) if rotated_at is not None else None,
+        etag=row.etag,
+    )
+
+
+def _moment(value: Value) -> datetime:
+    assert isinstance(value, datetime)
+    return value
+
+
+def _optional(values: Mapping[str, Value], name: str) -> str | None:
+    value = values.get(name)
+    return None if value is None else str(value)

@@ -1,0 +1,216 @@
+"""The only module that reads the environment: one frozen ``Settings``, built when first asked for.
+
+Every setting is declared once, with its parser and the sentence that documents it; the README's table and
+``local.settings.example.json`` are checked against these declarations by ``tests/unit/test_settings.py``.
+"""
+
+import dataclasses
+import functools
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+SERVICES = ("monitoring", "auth", "ai", "chat", "files", "payments")
+GIB = 1024**3
+MIB = 1024**2
+
+_PLACEHOLDER = re.compile(r"change[-_ ]?me|placeholder|example|your[-_ ]|^<.*>$|^x+$|^secret$|^password$", re.I)
+
+
+class SettingsError(ValueError):
+    """A setting is missing or cannot be used; the message names it and never repeats a secret's value."""
+
+
+def _text(raw: str) -> str:
+    return raw
+
+
+def _integer(raw: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,15}", raw):
+        raise ValueError("must be a whole number, 0 or more")
+    return int(raw)
+
+
+def _flag(raw: str) -> bool:
+    if raw.lower() not in ("true", "false", "1", "0"):
+        raise ValueError("must be true or false")
+    return raw.lower() in ("true", "1")
+
+
+def _names(raw: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in raw.split(",") if part.strip())
+
+
+def _services(raw: str) -> tuple[str, ...]:
+    named = _names(raw.lower())
+    if not named or "all" in named:
+        return SERVICES
+    unknown = sorted(set(named) - set(SERVICES))
+    if unknown:
+        raise ValueError(f"knows no {', '.join(unknown)}; choose from all, {', '.join(SERVICES)}")
+    return tuple(service for service in SERVICES if service in named)
+
+
+def _networks(raw: str) -> tuple[str, ...]:
+    for network in _names(raw):
+        ipaddress.ip_network(network, strict=False)
+    return _names(raw)
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        if raw not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return raw
+
+    return parse
+
+
+def _container(raw: str) -> str:
+    # https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
+    if not re.fullmatch(r"[a-z0-9](?!.*--)[a-z0-9-]{1,53}[a-z0-9]", raw):
+        raise ValueError("must be 3–55 lower-case letters, digits and single hyphens")
+    return raw
+
+
+def _base_url(raw: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", raw):
+        raise ValueError("must be an http(s) URL without query")
+    return raw.rstrip("/")
+
+
+def setting(env: str, default: str, doc: str, parse: Callable[[str], Any] = _text, *, secret: bool = False) -> Any:
+    """Declare one setting: its variable, its default as it would be written there, and what it does."""
+    return dataclasses.field(metadata={"env": env, "default": default, "doc": doc, "parse": parse, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    environment: Literal["local", "test", "production"] = setting(
+        "ENVIRONMENT",
+        "",
+        "`local`, `test` or `production`. Empty: `production` on Azure, else `local`. Production refuses unsafe settings",
+        _one_of("local", "test", "production"),
+    )
+    services: tuple[str, ...] = setting(
+        "SERVICES", "all", "comma list of `monitoring, auth, ai, chat, files, payments`; only these are imported", _services
+    )
+    public_base_url: str = setting("PUBLIC_BASE_URL", "", "where people reach the app, e.g. `https://api.contoso.com`; required in production", _base_url)
+    cors_origins: tuple[str, ...] = setting("CORS_ORIGINS", "", "comma list of origins; `local` also allows any `http://localhost:*`", _names)
+    trusted_proxies: tuple[str, ...] = setting(
+        "TRUSTED_PROXIES", "", "comma list of networks whose `X-Forwarded-For` is believed, e.g. `10.0.0.0/8`", _networks
+    )
+    log_level: str = setting("LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`", _one_of("debug", "info", "warning", "error"))
+    log_format: str = setting("LOG_FORMAT", "json", "`json` (one object a line) or `console`", _one_of("json", "console"))
+    data_dir: str = setting("LYDIAN_DATA_DIR", ".data", "folder for what a local run keeps: Azurite's data and the signing key made for it")
+
+    storage_connection_string: str = setting(
+        "AZURE_STORAGE_CONNECTION_STRING", "", "storage account (or Azurite). Neither this nor a URL: memory only", secret=True
+    )
+    storage_account_url: str = setting(
+        "AZURE_STORAGE_ACCOUNT_URL", "", "`https://<account>.blob.core.windows.net`, reached with managed identity", _base_url
+    )
+    storage_api_version: str = setting("AZURE_STORAGE_API_VERSION", "", "pins the blob and queue API version, for an Azurite that knows no newer one")
+    managed_identity_client_id: str = setting("AZURE_CLIENT_ID", "", "client id of the user-assigned managed identity")
+
+    files_container: str = setting("AZURE_CONTAINER_NAME", "uploads", "blob container of the originals; variants go to `<name>-variants`", _container)
+    files_max_bytes: int = setting("FILES_MAX_BYTES", str(100 * MIB), "largest upload through the app", _integer)
+    files_max_direct_bytes: int = setting("FILES_MAX_DIRECT_BYTES", str(2 * GIB), "largest direct upload (SAS)", _integer)
+    files_quota_bytes: int = setting("FILES_QUOTA_BYTES", str(5 * GIB), "bytes one user may store", _integer)
+    files_allowed_types: tuple[str, ...] = setting(
+        "FILES_ALLOWED_TYPES",
+        "image/jpeg,image/png,image/gif,image/webp,application/pdf,video/mp4,text/plain",
+        "types that may be stored, decided from the bytes",
+        _names,
+    )
+    files_retention_days: int = setting("FILES_RETENTION_DAYS", "30", "days a soft-deleted file is kept", _integer)
+    blob_trigger_source: str = setting(
+        "BLOB_TRIGGER_SOURCE",
+        "LogsAndContainerScan",
+        "`EventGrid` (needed on Flex Consumption) or `LogsAndContainerScan`",
+        _one_of("EventGrid", "LogsAndContainerScan"),
+    )
+
+    jwt_private_keys: str = setting(
+        "JWT_PRIVATE_KEY", "", "PEM of the RSA or P-256 signing key; several one after another: the first signs, all verify", secret=True
+    )
+    jwt_secret: str = setting("JWT_SECRET", "", "HS256 secret (≥ 32 bytes), used only where no private key is set", secret=True)
+    jwt_issuer: str = setting("JWT_ISSUER", "", "`iss` of access tokens; empty: `PUBLIC_BASE_URL`, else `lydian`")
+    jwt_audience: str = setting("JWT_AUDIENCE", "lydian", "`aud` of access tokens")
+    admin_emails: tuple[str, ...] = setting("ADMIN_EMAILS", "", "comma list: accounts with a verified address on it are admins", _names)
+
+    @property
+    def standalone(self) -> bool:
+        return self.services != SERVICES
+
+    @property
+    def local(self) -> bool:
+        """A developer's or a test's machine: nothing here is reachable by strangers."""
+        return self.environment != "production"
+
+    @property
+    def storage_configured(self) -> bool:
+        return bool(self.storage_connection_string or self.storage_account_url)
+
+    @property
+    def storage_connection_name(self) -> str:
+        """The app setting (or, with managed identity, its prefix) that triggers name as their connection."""
+        return "AZURE_STORAGE_CONNECTION_STRING" if self.storage_connection_string else "AzureWebJobsStorage"
+
+    @property
+    def variants_container(self) -> str:
+        return f"{self.files_container}-variants"
+
+    @property
+    def issuer(self) -> str:
+        return self.jwt_issuer or self.public_base_url or "lydian"
+
+
+def declared() -> list[Mapping[str, Any]]:
+    """Every setting's ``env``, ``default``, ``doc`` and ``secret``, in order of declaration."""
+    return [field.metadata for field in dataclasses.fields(Settings)]
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Parse and check the settings in ``environ``; an empty value means the default. Raises SettingsError."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Settings):
+        env, raw = field.metadata["env"], ""
+        raw = environ.get(env, "").strip() or field.metadata["default"]
+        if env == "ENVIRONMENT" and not raw:
+            # App Service sets the instance id everywhere on Azure and nowhere else.
+            raw = "production" if environ.get("WEBSITE_INSTANCE_ID") else "local"
+        try:
+            values[field.name] = field.metadata["parse"](raw) if raw or field.metadata["parse"] in (_names, _networks) else ""
+        except ValueError as error:
+            raise SettingsError(f"{env} {error}") from None
+    settings = cast(Settings, Settings(**values))
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    if settings.jwt_secret and len(settings.jwt_secret.encode()) < 32:
+        raise SettingsError("JWT_SECRET is too short: HS256 needs 32 bytes or more (RFC 7518, 3.2)")
+    if settings.environment != "production":
+        return
+    if not settings.storage_configured:
+        raise SettingsError("AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT_URL must be set in production: memory would lose everything")
+    if not settings.public_base_url:
+        raise SettingsError("PUBLIC_BASE_URL must be set in production")
+    # Only the auth app signs; the others verify with the keys that it publishes.
+    if "auth" in settings.services and not (settings.jwt_private_keys or settings.jwt_secret):
+        raise SettingsError("JWT_PRIVATE_KEY must be set in production")
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if field.metadata["secret"] and value and (len(value) < 16 or _PLACEHOLDER.search(value)):
+            raise SettingsError(f"{field.metadata['env']} is too short or a placeholder")
+
+
+@functools.cache
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return load(os.environ)

@@ -1,0 +1,96 @@
+"""The FastAPI app that declares every endpoint: errors, CORS and the middleware around them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from shared_code import __version__
+from shared_code.errors import LydianError
+from shared_code.settings import Settings
+
+from .context import RequestContext
+from .problems import from_error, problem
+
+EXPOSED_HEADERS = [
+    "X-Request-ID", "ETag", "Location", "Content-Disposition", "Content-Range", "Accept-Ranges", "Retry-After",
+    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Idempotent-Replayed",
+]  # fmt: skip
+
+
+def build(settings: Settings, routers: Iterable[APIRouter]) -> FastAPI:
+    """An app with the routers' routes. The caller sets ``state.authenticator``, ``state.idempotency`` and ``state.container``."""
+    # The OpenAPI document is served by functions/common, as a function of its own.
+    app = FastAPI(title="Lydian", version=__version__, openapi_url=None, redirect_slashes=False)
+    for router in routers:
+        # Not include_router: its wrapper would be matched again on every request.
+        app.router.routes.extend(router.routes)
+    app.add_exception_handler(LydianError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _client_left)
+    app.add_exception_handler(Exception, _unhandled)
+    if settings.cors_origins or settings.local:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_origin_regex=r"http://(localhost|127\.0\.0\.1)(:\d+)?" if settings.environment == "local" else None,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED_HEADERS,
+            max_age=600,
+        )
+    app.add_middleware(RequestContext, log_requests=settings.log_format == "json")
+    return app
+
+
+async def _domain_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LydianError)
+    return from_error(request.scope, error)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    details = [{"loc": [str(part) if not isinstance(part, int) else part for part in item["loc"]], "msg": item["msg"], "type": item["type"]} for item in error.errors()]
+    first = details[0]
+    sentence = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return problem(request.scope, 422, "validation_failed", sentence, extra={"errors": details})
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        allowed = sorted(allowed_methods(request))
+        return problem(
+            request.scope, 405, "method_not_allowed", f"This path takes {', '.join(allowed)}.", headers={"Allow": ", ".join(allowed)}
+        )
+    if error.status_code == 404:
+        return problem(request.scope, 404, "not_found", "There is nothing here.")
+    return problem(request.scope, error.status_code, "request_failed", str(error.detail), headers=error.headers)
+
+
+def allowed_methods(request: Request) -> set[str]:
+    """Every method that some route of this path answers."""
+    methods: set[str] = set()
+    for route in request.app.router.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= set(route.methods or ())
+    return methods | ({"HEAD"} if "GET" in methods else set())
+
+
+async def _client_left(request: Request, error: Exception) -> Response:
+    return problem(request.scope, 400, "incomplete_body", "The connection ended before the body did.")
+
+
+async def _unhandled(request: Request, error: Exception) -> Response:
+    # The bridge drops this answer and fails the invocation with the exception that follows it.
+    state: dict[str, Any] = request.scope["state"]
+    state["failure"] = True
+    return problem(request.scope, 500, "internal_error", "Something went wrong on our side.")

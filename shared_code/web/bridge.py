@@ -1,0 +1,161 @@
+"""FastAPI declares, Azure Functions hosts: each route becomes its own HTTP-triggered function.
+
+A function's body runs the whole FastAPI app for its request and hands the response back as it is made, so that what
+FastAPI's router decides counts, whichever function the host chose (it matches in alphabetical order of names).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import azure.functions as func
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+FALLBACK = "zz_fallback"
+ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+WATCH_AFTER = 0.05
+"""Seconds without a first byte after which we look whether the client is still there; short requests pay nothing."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Relay(Response):
+    """An answer under way: passes on the start, then lets the app send the rest itself, with its back-pressure."""
+
+    def __init__(self, start: Message, gate: asyncio.Future[Send], task: asyncio.Task[None]) -> None:
+        self.status_code = start["status"]
+        self.background = None
+        self._start, self._gate, self._task = start, gate, task
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send(self._start)
+            self._gate.set_result(send)
+            await self._task
+        finally:
+            self._task.cancel()
+
+
+class Inbox:
+    """The request's ``receive``, which can also be watched for a disconnect without taking a message from the app."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._receive = receive
+        self._has_body = any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
+        self._pending: Message | None = None
+        self._ended = asyncio.Event()
+        self._gone: asyncio.Task[Message] | None = None
+
+    async def __call__(self) -> Message:
+        if self._pending is not None:
+            message, self._pending = self._pending, None
+            return message
+        if self._ended.is_set():
+            return await self._disconnect()
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self._ended.set()
+        return message
+
+    async def gone(self) -> None:
+        """Return when the client has left; while a body is still being read, its reader is the one to notice."""
+        if not self._has_body and not self._ended.is_set():
+            self._ended.set()
+            self._pending = await self._receive()
+            if self._pending["type"] == "http.disconnect":
+                return
+        await self._ended.wait()
+        await self._disconnect()
+
+    def close(self) -> None:
+        if self._gone is not None:
+            self._gone.cancel()
+
+    async def _disconnect(self) -> Message:
+        # One reader for all who wait: two receives at once is more than ASGI promises.
+        if self._gone is None:
+            self._gone = asyncio.ensure_future(self._next_disconnect())
+        return await asyncio.shield(self._gone)
+
+    async def _next_disconnect(self) -> Message:
+        while (message := await self._receive())["type"] != "http.disconnect":
+            pass
+        return message
+
+
+def make_handler(app: ASGIApp) -> Handler:
+    """The body of an HTTP-triggered function that runs ``app`` for its request.
+
+    An exception of the app fails the invocation (the host counts it) and is answered by the web extension; a client
+    that leaves before the first byte cancels the app.
+    """
+
+    async def handle(req: Request) -> Response:
+        loop = asyncio.get_running_loop()
+        started: asyncio.Future[Message | None] = loop.create_future()
+        gate: asyncio.Future[Send] = loop.create_future()
+        state = req.scope.setdefault("state", {})
+        inbox = Inbox(req.scope, req.receive)
+        out: Send | None = None
+
+        async def send(message: Message) -> None:
+            nonlocal out
+            if out is None:
+                if "failure" in state and not started.done():
+                    return  # the error middleware's own 500: the exception follows, and is what counts
+                if message["type"] == "http.response.start":
+                    started.set_result(message)
+                    return
+                out = await gate
+            await out(message)
+
+        task = loop.create_task(app(req.scope, inbox, send))  # type: ignore[arg-type]  # ASGIApp is declared Awaitable; it is a coroutine
+
+        def finished(done: asyncio.Task[None]) -> None:
+            inbox.close()
+            if not started.done():
+                started.set_result(None)
+
+        task.add_done_callback(finished)
+        watcher: asyncio.Task[None] | None = None
+
+        def watch() -> None:
+            nonlocal watcher
+            watcher = loop.create_task(inbox.gone())
+            watcher.add_done_callback(lambda done: task.cancel() if not done.cancelled() and not started.done() else None)
+
+        timer = loop.call_later(WATCH_AFTER, watch)
+        try:
+            start = await started
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        finally:
+            timer.cancel()
+            if watcher is not None:
+                watcher.cancel()
+        if start is not None:
+            return Relay(start, gate, task)
+        if task.cancelled():
+            return Response(status_code=499)  # nobody is there to read it; not a failed invocation
+        raise task.exception() or RuntimeError("the app gave no answer")
+
+    return handle
+
+
+def register(functions: func.FunctionApp, app: ASGIApp, routes: Iterable[Any]) -> None:
+    """Make one HTTP-triggered function of each FastAPI route, and the fallback that answers everything else."""
+    for route in routes:
+        path = route.path.lstrip("/")
+        if path:  # the host takes an empty route for "use the function's name": `/` is the fallback's
+            methods = sorted(route.methods | ({"HEAD"} if "GET" in route.methods else set()))
+            _register(functions, app, route.operation_id or route.name, path, methods)
+    _register(functions, app, FALLBACK, "{*path}", ALL_METHODS)
+
+
+def _register(functions: func.FunctionApp, app: ASGIApp, name: str, path: str, methods: list[str]) -> None:
+    handler = make_handler(app)
+    handler.__name__ = name
+    functions.function_name(name)(functions.route(route=path, methods=methods, auth_level=func.AuthLevel.ANONYMOUS)(handler))

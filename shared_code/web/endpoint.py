@@ -1,0 +1,67 @@
+"""The route class of every endpoint: the caller first, then a bounded JSON body, then idempotency, then FastAPI."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from . import json_body
+from .callers import CallerDependency, authenticated
+from .idempotency import HEADER, Idempotency
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def idempotent(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark an endpoint that creates or charges: it then takes ``Idempotency-Key`` (SPEC §1)."""
+    endpoint.__idempotent__ = True  # type: ignore[attr-defined]  # a mark on the function, read by Endpoint
+    return endpoint
+
+
+class Endpoint(APIRoute):
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        caller = _caller_dependency(self.dependant)
+        takes_json = self.body_field is not None
+        takes_key = getattr(self.endpoint, "__idempotent__", False)
+        name = self.operation_id or self.name
+
+        async def endpoint(request: Request) -> Response:
+            if caller is not None:  # before the body: a stranger's bytes are not read
+                await caller(request)  # type: ignore[arg-type]  # FastAPI's Request is Starlette's
+            body = b""
+            if takes_json or takes_key:
+                body = await json_body.read_bytes(request, json_body.MAX_BYTES)
+                _preload(request, body)
+            key = request.headers.get(HEADER) if takes_key else None
+            if key is None:
+                return await handle(request)
+            owner = (await authenticated(request)).user_id if caller is not None else "anonymous"  # type: ignore[arg-type]
+            idempotency: Idempotency = request.app.state.idempotency
+            return await idempotency.run(key, f"{owner}:{name}:{request.url.path}", body, lambda: handle(request))
+
+        return endpoint
+
+
+def _caller_dependency(dependant: Dependant) -> CallerDependency | None:
+    for dependency in dependant.dependencies:
+        if isinstance(dependency.call, CallerDependency):
+            return dependency.call
+    return None
+
+
+def _preload(request: Request, body: bytes) -> None:
+    """Parse the body now, under our limits, and leave it where Starlette and FastAPI look for it.
+
+    The content type does not matter: a caller is authenticated by a header that no cross-site form can send.
+    """
+    request._body = body
+    if body:
+        request._json = json_body.parse(body)
+        if request.headers.get("content-type") != "application/json":
+            headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+            request.scope["headers"] = [*headers, (b"content-type", b"application/json")]
+            del request._headers

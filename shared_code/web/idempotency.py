@@ -1,0 +1,124 @@
+"""``Idempotency-Key`` for JSON POSTs that create or charge (SPEC §1).
+
+The first answer is kept for 24 hours, encrypted under a key derived from the caller's ``Idempotency-Key``; storage holds
+a hash of that key only. An error changed nothing, so it is not kept: the same request may be tried again.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from starlette.responses import Response
+
+from shared_code.clock import Clock
+from shared_code.errors import Conflict, InvalidInput, InvalidRequest
+from shared_code.storage.daily import table_for
+from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Insert, Merge, Missing, Replace, Row, Tables
+
+HEADER = "idempotency-key"
+TABLE = "idempotency"
+KEPT = timedelta(hours=24)
+ABANDONED = timedelta(minutes=10)
+"""After this long (``functionTimeout``) a request that has no answer died, and its key may be taken over."""
+MAX_ANSWER = 60_000
+"""Bytes of an answer that fit in a table property; a larger one is given but not kept."""
+
+_KEPT_HEADERS = ("content-type", "location", "etag")
+
+
+class Idempotency:
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self._tables, self._clock = tables, clock
+
+    async def run(self, key: str, scope: str, body: bytes, call: Callable[[], Awaitable[Response]]) -> Response:
+        """``call``'s answer, or the first answer to the same key, scope (caller and route) and body.
+
+        Raises InvalidRequest for a malformed key, InvalidInput ``idempotency_key_reused`` for another body, and Conflict
+        ``idempotency_in_progress`` while the first request runs.
+        """
+        if not 1 <= len(key) <= 255:
+            raise InvalidRequest("Idempotency-Key takes 1 to 255 characters.", code="invalid_idempotency_key")
+        partition = hashlib.sha256(scope.encode()).hexdigest()
+        row_key = hashlib.sha256(f"{scope}\0{key}".encode()).hexdigest()
+        secret = hmac.digest(key.encode(), b"lydian idempotent answer\0" + scope.encode(), "sha256")
+        request_hash = hashlib.sha256(body).hexdigest()
+
+        table, claimed = await self._claim(partition, row_key, request_hash)
+        if claimed.values.get("answer"):
+            return _replay(claimed, secret)
+        try:
+            response = await call()
+            kept = _keep(response, secret) if response.status_code < 300 else None
+        except BaseException:
+            await self._release(table, claimed)
+            raise
+        if kept is None:
+            await self._release(table, claimed)
+        else:
+            await self._tables.apply(table, partition, Merge(row_key, {"answer": kept}))
+        return response
+
+    async def _claim(self, partition: str, row_key: str, request_hash: str) -> tuple[str, Row]:
+        """Our new row, or the earlier request's row when it has its answer."""
+        now = self._clock.now()
+        today, yesterday = table_for(TABLE, now), table_for(TABLE, now - timedelta(days=1))
+        values = {"request_hash": request_hash, "started_at": now}
+        try:
+            etag = await self._tables.apply(today, partition, Insert(row_key, values))
+            mine = Row(partition, row_key, values, etag)
+        except AlreadyExists:
+            mine = None
+        earlier = await self._tables.get(yesterday if mine else today, partition, row_key)
+        if earlier is None or now - _started(earlier) > KEPT:
+            if mine is None:  # released between our insert and our look
+                raise Conflict("A request with this Idempotency-Key has just ended.", code="idempotency_in_progress")
+            return today, mine
+        if mine is not None:
+            await self._release(today, mine)
+        if earlier.values["request_hash"] != request_hash:
+            raise InvalidInput("This Idempotency-Key was used with a different body.", loc=("header", "Idempotency-Key"), code="idempotency_key_reused")
+        if earlier.values.get("answer"):
+            return today, earlier
+        where = yesterday if mine else today
+        if now - _started(earlier) > ABANDONED:
+            try:
+                etag = await self._tables.apply(where, partition, Replace(row_key, values, earlier.etag))
+                return where, Row(partition, row_key, values, etag)
+            except (EtagMismatch, Missing):
+                pass  # another retry took it over first
+        raise Conflict("The first request with this Idempotency-Key is still running.", code="idempotency_in_progress")
+
+    async def _release(self, table: str, row: Row) -> None:
+        try:
+            await self._tables.apply(table, row.partition, Delete(row.key, row.etag))
+        except (EtagMismatch, Missing):
+            pass  # it is not ours any more
+
+
+def _started(row: Row):  # type: ignore[no-untyped-def]  # a datetime by construction; tables hold plain values
+    return row.values["started_at"]
+
+
+def _keep(response: Response, secret: bytes) -> bytes | None:
+    body = getattr(response, "body", None)
+    if not isinstance(body, bytes | memoryview) or len(body) > MAX_ANSWER // 2:
+        return None
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # 40 ms that only keyed requests pay
+
+    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    answer = json.dumps({"status": response.status_code, "headers": headers, "body": base64.b64encode(body).decode()})
+    nonce = secrets.token_bytes(12)
+    return nonce + AESGCM(secret).encrypt(nonce, answer.encode(), None)
+
+
+def _replay(row: Row, secret: bytes) -> Response:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    sealed = row.values["answer"]
+    assert isinstance(sealed, bytes)
+    answer = json.loads(AESGCM(secret).decrypt(sealed[:12], sealed[12:], None))
+    return Response(base64.b64decode(answer["body"]), answer["status"], {**answer["headers"], "Idempotent-Replayed": "true"})

@@ -1,0 +1,62 @@
+"""JSON bodies, with every limit enforced while they are read."""
+
+import json
+import re
+from typing import Any, NoReturn
+
+from starlette.requests import ClientDisconnect, Request
+
+from shared_code.errors import InvalidRequest, TooLarge
+
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 100
+
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.S)
+
+
+async def read_bytes(request: Request, limit: int) -> bytes:
+    """The whole body, at most ``limit`` bytes; raises TooLarge without reading on."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise TooLarge(f"The body has {declared} bytes; this route takes {limit}.")
+    parts, size = [], 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge(f"The body has more than the {limit} bytes that this route takes.")
+            parts.append(chunk)
+    except ClientDisconnect:
+        raise InvalidRequest("The connection ended before the body did.", code="incomplete_body") from None
+    return b"".join(parts)
+
+
+def parse(body: bytes) -> Any:
+    """The value of a JSON text (RFC 8259): UTF-8, no NaN or Infinity, at most 100 levels deep. Raises InvalidRequest."""
+    _check_depth(body)
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        if b"\\u" in body:  # an escaped lone surrogate is text that nothing behind us can store
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else "it is not well-formed"
+        raise InvalidRequest(f"The body is not JSON: {reason}.", code="invalid_json") from None
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _check_depth(body: bytes) -> None:
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for match in _STRING_OR_BRACKET.finditer(body):
+        token = match[0]
+        if token in (b"[", b"{"):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise InvalidRequest(f"The body is nested more than {MAX_DEPTH} levels deep.", code="invalid_json")
+        elif token in (b"]", b"}"):
+            depth -= 1
