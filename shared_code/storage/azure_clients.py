@@ -1,0 +1,188 @@
+"""SDK clients, made when first used and once per event loop, over one connection pool.
+
+Nothing of ``azure.*`` or aiohttp is imported before the first call (cold start, DESIGN rule 2).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.pipeline.transport import AioHttpTransport
+    from azure.data.tables.aio import TableClient, TableServiceClient
+    from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+    from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+    from .azure_blobs import DelegationKey
+
+CONNECTIONS = 256
+CONNECT_TIMEOUT = 1.5
+READ_TIMEOUT = 30
+RETRIES = 2
+"""After the first try: an address that swallows packets is given up after 3 × 1.5 s and two short pauses."""
+
+# Below the 5 s after which Azurite closes an idle connection, so that none is reused as it closes; Azure waits longer.
+_IDLE_LOCAL, _IDLE_AZURE = 4, 30
+
+# Under a second between tries; what timed out is not repeated: with READ_TIMEOUT that would hold a request for minutes.
+_PAUSES = {"retry_total": RETRIES, "retry_read": 0, "initial_backoff": 0.1, "increment_base": 0.3, "random_jitter_range": 0.1}
+
+_DEVELOPMENT = "usedevelopmentstorage=true"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where storage is and how to sign in: a connection string, or three URLs with an azure-identity credential."""
+
+    connection_string: str | None = None
+    blob_url: str = ""
+    table_url: str = ""
+    queue_url: str = ""
+    credential: "AsyncTokenCredential | None" = None
+    api_version: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        text = (self.connection_string or "").lower()
+        return _DEVELOPMENT in text or "blobendpoint=http://" in text or "defaultendpointsprotocol=http;" in text
+
+
+def sibling_url(blob_url: str, service: str) -> str:
+    """``https://name.blob.core.windows.net`` → ``https://name.table.core.windows.net``. ``ValueError`` when it is not such a URL."""
+    parts = urlsplit(blob_url)
+    name, dot, rest = (parts.hostname or "").partition(".blob.")
+    if not dot or parts.path.strip("/"):
+        raise ValueError("the account URL is not https://NAME.blob.SUFFIX: give the table and queue URLs too")
+    return f"{parts.scheme}://{name}.{service}.{rest}"
+
+
+class Clients:
+    """The clients of one event loop. Table, container and queue clients are kept: making one costs 0.1 ms."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.loop = asyncio.get_running_loop()
+        self.delegation_key: DelegationKey | None = None
+        self.known_containers: set[str] = set()
+        self._containers: dict[str, ContainerClient] = {}
+        self._tables: dict[str, TableClient] = {}
+        self._queues: dict[str, QueueClient] = {}
+
+    def container(self, name: str) -> "ContainerClient":
+        client = self._containers.get(name)
+        if client is None:
+            client = self._containers[name] = self.blob_service.get_container_client(name)
+        return client
+
+    def table(self, name: str) -> "TableClient":
+        client = self._tables.get(name)
+        if client is None:
+            client = self._tables[name] = self.table_service.get_table_client(name)
+        return client
+
+    def queue(self, name: str) -> "QueueClient":
+        client = self._queues.get(name)
+        if client is None:
+            # No encoding policies: plain text on both sides, as host.json says with messageEncoding none.
+            client = self._queues[name] = self.queue_service.get_queue_client(
+                name, message_encode_policy=None, message_decode_policy=None
+            )
+        return client
+
+    @cached_property
+    def blob_service(self) -> "BlobServiceClient":
+        from azure.storage.blob.aio import BlobServiceClient
+
+        from .limits import CHUNK, MAX_PUT
+
+        options = self._options | {"max_single_get_size": CHUNK, "max_chunk_get_size": CHUNK, "max_single_put_size": MAX_PUT}
+        if self.account.connection_string is not None:
+            return BlobServiceClient.from_connection_string(self.account.connection_string, **options)
+        return BlobServiceClient(self.account.blob_url, credential=self.account.credential, **options)
+
+    @cached_property
+    def queue_service(self) -> "QueueServiceClient":
+        from azure.storage.queue.aio import QueueServiceClient
+
+        options = self._options
+        if self.account.connection_string is not None:
+            return QueueServiceClient.from_connection_string(self.account.connection_string, **options)
+        return QueueServiceClient(self.account.queue_url, credential=self.account.credential, **options)
+
+    @cached_property
+    def table_service(self) -> "TableServiceClient":
+        from azure.data.tables.aio import TableServiceClient
+
+        options = {"transport": self._transport, "retry_total": RETRIES, "retry_read": 0, "retry_backoff_factor": 0.2}
+        if self.account.connection_string is not None:
+            return TableServiceClient.from_connection_string(self.account.connection_string, **options)
+        credential = self.account.credential
+        assert credential is not None, "an account URL comes with a credential"
+        return TableServiceClient(self.account.table_url, credential=credential, **options)
+
+    async def aclose(self) -> None:
+        if "_session" in self.__dict__:
+            await self._session.close()
+
+    @cached_property
+    def _options(self) -> dict[str, Any]:
+        # The pinned version concerns blobs and queues; tables have versions of their own, which no Azurite refuses.
+        version = {"api_version": self.account.api_version} if self.account.api_version else {}
+        return {"transport": self._transport} | version | _PAUSES
+
+    @cached_property
+    def _transport(self) -> "AioHttpTransport":
+        from azure.core.pipeline.transport import AioHttpTransport
+
+        return AioHttpTransport(
+            session=self._session, session_owner=False, connection_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT
+        )
+
+    @cached_property
+    def _session(self) -> "ClientSession":
+        import ssl
+
+        from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+        from azure.core.settings import settings
+
+        settings.tracing_enabled = False  # else each call asks the environment
+        # At INFO the SDK writes every request's headers, and blob URLs name users' files.
+        logging.getLogger("azure").setLevel(logging.WARNING)
+        local = self.account.is_local
+        connector = TCPConnector(
+            limit=CONNECTIONS,
+            keepalive_timeout=_IDLE_LOCAL if local else _IDLE_AZURE,
+            ttl_dns_cache=30,
+            ssl=True if local else ssl.create_default_context(),
+        )
+        # The SDK's own session looks up proxies in a thread for every request (trust_env): half the cost of a call.
+        return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False, trust_env=False)
+
+
+class ClientsOfLoop:
+    """Hands out the clients of the running event loop. A connection belongs to its loop: on another one all are made anew."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._clients: Clients | None = None
+
+    def __call__(self) -> Clients:
+        clients = self._clients
+        if clients is None or clients.loop is not asyncio.get_running_loop():
+            clients = self._clients = Clients(self._account)
+        return clients
+
+    async def aclose(self) -> None:
+        clients, self._clients = self._clients, None
+        if clients is not None and clients.loop is asyncio.get_running_loop():
+            await clients.aclose()
+
+
+GetClients = Callable[[], Clients]
+
