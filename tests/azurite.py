@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Runs inside the child: when the test run ends in whatever way, its end of the pipe closes.
-_END_WITH_PARENT = 'data:text/javascript,process.stdin.on("end",()=>process.kill(process.pid,"SIGTERM")).resume()'
+_END_WITH_PARENT = 'data:text/javascript,process.stdin.on("end",()=>process.kill(process.pid,"SIGTERM")).resume().unref()'
 _MAIN = Path(__file__).parent.parent / "node_modules/azurite/dist/src/azurite.js"
 _SECONDS_TO_START = 20
 ACCOUNT = "devstoreaccount1"
