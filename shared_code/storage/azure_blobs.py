@@ -42,7 +42,14 @@ class AzureBlobs:
         self._clients = clients
 
     async def put(
-        self, container: str, name: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None, if_absent: bool = False
+        self,
+        container: str,
+        name: str,
+        data: bytes,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
     ) -> BlobProperties:
         client = self._container(container, name)
         limits.blob_size(data, limits.MAX_PUT)
@@ -66,14 +73,21 @@ class AzureBlobs:
             await creating(lambda: blob.stage_block(_block_id(block), data, length=len(data)), client.create_container)
 
     async def commit(
-        self, container: str, name: str, blocks: int, *, content_type: str, metadata: Mapping[str, str] | None = None, if_absent: bool = False
+        self,
+        container: str,
+        name: str,
+        blocks: int,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
     ) -> BlobProperties:
         client = self._container(container, name)
         limits.block_number(blocks, most=limits.MAX_BLOCKS)
         limits.metadata(metadata or {})
         blob, settings = client.get_blob_client(name), ContentSettings(content_type=content_type)
         staged = [BlobBlock(_block_id(block)) for block in range(blocks)]
-        condition: dict[str, Any] = {"match_condition": MatchConditions.IfMissing, "etag": "*"} if if_absent else {}
+        condition: dict[str, Any] = {"match_condition": MatchConditions.IfMissing} if if_absent else {}
         with _guard:
             answer = await creating(
                 lambda: blob.commit_block_list(staged, content_settings=settings, metadata=dict(metadata or {}), **condition),

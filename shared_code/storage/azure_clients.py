@@ -90,9 +90,7 @@ class Clients:
         client = self._queues.get(name)
         if client is None:
             # No encoding policies: plain text on both sides, as host.json says with messageEncoding none.
-            client = self._queues[name] = self.queue_service.get_queue_client(
-                name, message_encode_policy=None, message_decode_policy=None
-            )
+            client = self._queues[name] = self.queue_service.get_queue_client(name, message_encode_policy=None, message_decode_policy=None)
         return client
 
     @cached_property
@@ -140,9 +138,7 @@ class Clients:
     def _transport(self) -> "AioHttpTransport":
         from azure.core.pipeline.transport import AioHttpTransport
 
-        return AioHttpTransport(
-            session=self._session, session_owner=False, connection_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT
-        )
+        return AioHttpTransport(session=self._session, session_owner=False, connection_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT)
 
     @cached_property
     def _session(self) -> "ClientSession":
@@ -185,4 +181,3 @@ class ClientsOfLoop:
 
 
 GetClients = Callable[[], Clients]
-

@@ -38,7 +38,14 @@ class MemoryBlobs:
         self._versions = count(1)
 
     async def put(
-        self, container: str, name: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None, if_absent: bool = False
+        self,
+        container: str,
+        name: str,
+        data: bytes,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
     ) -> BlobProperties:
         _check_names(container, name)
         limits.blob_size(data, limits.MAX_PUT)
@@ -51,7 +58,14 @@ class MemoryBlobs:
         self._containers.setdefault(container, _Container()).staged.setdefault(name, {})[block] = bytes(data)
 
     async def commit(
-        self, container: str, name: str, blocks: int, *, content_type: str, metadata: Mapping[str, str] | None = None, if_absent: bool = False
+        self,
+        container: str,
+        name: str,
+        blocks: int,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
     ) -> BlobProperties:
         _check_names(container, name)
         limits.block_number(blocks, most=limits.MAX_BLOCKS)

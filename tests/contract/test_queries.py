@@ -11,7 +11,28 @@ from shared_code.storage.ports import Insert, Storage, Upsert, Value, Where
 # In the order that both adapters promise: forbidden characters stand where "!" does, and UTF-16 puts astral characters
 # before U+E000.
 ORDERED = ["", " ", "\x00", "\n", "!", "#", "%", "/", "/a", "?", "\\", "\x7f", '"', "$", "&", "'", "''", "+", "-", "0", "00", "1", ":"]
-ORDERED += ["A", "Z", "_", "a", "a b", "a/", "a/b", "a0", "aa", "z", "|", "~", "é", "ö", "世界", "\ud7ff", "🎉", "\U0010ffff", "\ue000", "\ufffd"]
+ORDERED += [
+    "A",
+    "Z",
+    "_",
+    "a",
+    "a b",
+    "a/",
+    "a/b",
+    "a0",
+    "aa",
+    "z",
+    "|",
+    "~",
+    "é",
+    "ö",
+    "世界",
+    "\ud7ff",
+    "🎉",
+    "\U0010ffff",
+    "\ue000",
+    "\ufffd",
+]
 
 
 async def keys(storage: Storage, name: str, partition: str | None = "p", **conditions: object) -> list[str]:
