@@ -1,0 +1,55 @@
+"""Whether this app's dependencies answer."""
+
+import asyncio
+import time
+from typing import Any
+
+from shared_code.container import Container
+from shared_code.errors import LydianError
+
+TIMEOUT = 2.0
+"""Seconds that one dependency may take to answer."""
+CACHED_FOR = 10.0
+
+_last: dict[int, tuple[float, dict[str, Any]]] = {}
+# Services whose code this build does not contain yet say so instead of pretending.
+BUILT = ("auth", "files")
+
+
+async def probe(container: Container) -> dict[str, dict[str, Any]]:
+    """Ask every configured dependency now, in parallel, each with its own time-out."""
+    checks = {"storage": container.storage.check}
+    results = await asyncio.gather(*(_timed(check) for check in checks.values()))
+    return dict(zip(checks, results, strict=True))
+
+
+async def _timed(check: Any) -> dict[str, Any]:
+    began = time.perf_counter()
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await check()
+        status, detail = "ok", None
+    except TimeoutError:
+        status, detail = "down", f"no answer within {TIMEOUT:.0f} s"
+    except LydianError as error:
+        status, detail = "down", error.message
+    result = {"status": status, "latency_ms": round((time.perf_counter() - began) * 1000, 1)}
+    return result if detail is None else {**result, "detail": detail}
+
+
+async def summary(container: Container) -> tuple[str, dict[str, Any]]:
+    """``ok`` or ``degraded``, and each service's state, from a probe at most ten seconds old."""
+    known = _last.get(id(container))
+    if known is None or time.monotonic() - known[0] > CACHED_FOR:
+        known = (time.monotonic(), await probe(container))
+        _last[id(container)] = known
+    storage = known[1]["storage"]
+    services: dict[str, Any] = {}
+    for service in container.settings.services:
+        if service not in BUILT:
+            services[service] = {"status": "not_configured", "detail": "not part of this version yet"}
+        elif storage["status"] != "ok":
+            services[service] = {"status": "down", "detail": f"storage: {storage.get('detail', 'down')}"}
+        else:
+            services[service] = {"status": "ok"}
+    return "ok" if storage["status"] == "ok" else "degraded", services

@@ -1,0 +1,15 @@
+"""Timers of every app."""
+
+import azure.functions as func
+
+from shared_code.container import Container
+from shared_code.storage.daily import drop_expired
+from shared_code.web.idempotency import TABLE
+
+
+def register(app: func.FunctionApp, container: Container) -> None:
+    @app.function_name("common_purge")
+    @app.timer_trigger(arg_name="timer", schedule="0 10 2 * * *", run_on_startup=False, use_monitor=True)
+    async def common_purge(timer: func.TimerRequest) -> None:
+        """Nightly: idempotency keys older than 24 hours, a day's table at a time."""
+        await drop_expired(container.storage.tables, TABLE, container.clock.now(), keep_days=1)

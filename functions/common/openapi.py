@@ -1,0 +1,68 @@
+"""The OpenAPI 3.1 document of the registered services, made once from their routes."""
+
+import json
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from shared_code import __version__
+
+PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457 problem details",
+    "required": ["type", "title", "status", "detail", "instance", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "code": {"type": "string", "description": "a stable slug, such as `file_too_large`"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"loc": {"type": "array", "items": {}}, "msg": {"type": "string"}, "type": {"type": "string"}},
+            },
+        },
+    },
+}
+
+OPEN_PATHS = frozenset(
+    ["/", "/health", "/health/ready", "/openapi.json", "/docs", "/docs/{asset}", "/share/{token}",
+     "/.well-known/jwks.json", "/.well-known/openid-configuration",
+     "/api/auth/register", "/api/auth/login", "/api/auth/refresh"]
+)  # fmt: skip
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document: operation ids are the functions' names, errors are problem details, callers bring a bearer token."""
+    made = get_openapi(
+        title="Lydian",
+        version=__version__,
+        summary="Sign-in, files and images, AI, chat, payments and monitoring on Azure Functions",
+        routes=app.routes,
+    )
+    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = PROBLEM
+    made["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "description": "an access token or an API key"}}
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for path, operations in made["paths"].items():
+        for operation in operations.values():
+            _complete(operation, is_open=path in OPEN_PATHS)
+    return made
+
+
+def _complete(operation: dict[str, Any], *, is_open: bool) -> None:
+    problem = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    operation["responses"].pop("422", None)
+    operation["responses"]["default"] = {"description": "A problem", **problem}
+    if not is_open:
+        operation["security"] = [{"bearer": []}]
+
+
+def rendered(app: FastAPI) -> bytes:
+    return json.dumps(document(app), ensure_ascii=False, separators=(",", ":")).encode()

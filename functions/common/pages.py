@@ -1,0 +1,110 @@
+"""Our own pages: plain HTML made here, with a strict policy and no script, so that they work with no outside network."""
+
+import html
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import HTMLResponse, Response
+
+FOLDER = Path(__file__).resolve().parent.parent / "static"
+ASSETS = {"lydian.css": "text/css; charset=utf-8"}
+POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+
+def wants_html(accept: str) -> bool:
+    """Whether a browser asks: it names text/html, and no JSON type before it."""
+    kinds = [kind.partition(";")[0].strip() for kind in accept.lower().split(",")]
+    return "text/html" in kinds and "application/json" not in kinds[: kinds.index("text/html")]
+
+
+def asset(name: str) -> Response | None:
+    if name not in ASSETS:
+        return None
+    return Response((FOLDER / name).read_bytes(), media_type=ASSETS[name], headers={"Cache-Control": "public, max-age=3600"})
+
+
+def home(facts: Mapping[str, Any]) -> Response:
+    services = "".join(f"<li>{html.escape(service)}</li>" for service in facts["services"])
+    return _page(
+        "Lydian",
+        f"""<h1>Lydian <small>{html.escape(facts["version"])}</small></h1>
+<p>This back end is running in <b>{html.escape(facts["mode"])}</b> mode with these services:</p>
+<ul class="tags">{services}</ul>
+<p class="links"><a href="/docs">API reference</a> <a href="/openapi.json">OpenAPI document</a> <a href="/health">Health</a></p>
+<h2>Try it</h2>
+<pre>curl -s {html.escape(facts["health"])}</pre>
+<p>The README's tour signs a user in, uploads a photo and shares it.</p>""",
+    )
+
+
+def reference(document: Mapping[str, Any]) -> Response:
+    """Every operation of an OpenAPI document, by tag."""
+    sections: dict[str, list[str]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            sections.setdefault(operation.get("tags", ["other"])[0], []).append(_operation(document, path, method, operation))
+    contents = "".join(f'<a href="#{html.escape(tag)}">{html.escape(tag)}</a> ' for tag in sections)
+    body = "".join(f'<section id="{html.escape(tag)}"><h2>{html.escape(tag)}</h2>{"".join(items)}</section>' for tag, items in sections.items())
+    return _page("Lydian API reference", f'<h1>API reference</h1><nav class="links">{contents}<a href="/openapi.json">openapi.json</a></nav>{body}')
+
+
+def _operation(document: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> str:
+    lock = '<span class="lock">needs a token</span>' if operation.get("security") else '<span class="lock">open</span>'
+    text = html.escape(operation.get("description") or operation.get("summary") or "")
+    parameters = "".join(
+        f"<tr><td><code>{html.escape(item['name'])}</code></td><td>{html.escape(item['in'])}</td>"
+        f"<td>{_type(document, item['schema'])}</td><td>{html.escape(item.get('description') or item['schema'].get('description') or '')}</td></tr>"
+        for item in operation.get("parameters", ())
+        if item["in"] != "header"
+    )
+    body = _body(document, operation)
+    table = f"<table><tr><th>name</th><th>in</th><th>type</th><th>meaning</th></tr>{parameters}{body}</table>" if parameters or body else ""
+    answers = ", ".join(f"<code>{html.escape(code)}</code>" for code in operation["responses"] if code != "default")
+    return (
+        f'<details id="{html.escape(operation["operationId"])}"><summary><b class="{method}">{method.upper()}</b> '
+        f"<code>{html.escape(path)}</code> {lock}</summary><p>{text}</p>{table}<p>Answers {answers}, or a problem.</p></details>"
+    )
+
+
+def _body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
+    rows = []
+    for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+        schema = _resolve(document, content.get("schema", {}))
+        required = schema.get("required", ())
+        for name, field in schema.get("properties", {}).items():
+            meaning = field.get("description", "") + (" (required)" if name in required else "")
+            place = "form" if kind.startswith("multipart") else "body"
+            rows.append(
+                f"<tr><td><code>{html.escape(name)}</code></td><td>{place}</td><td>{_type(document, field)}</td><td>{html.escape(meaning)}</td></tr>"
+            )
+    return "".join(rows)
+
+
+def _resolve(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    for option in schema.get("anyOf", ()):
+        if "$ref" in option:
+            schema = option
+    reference = schema.get("$ref")
+    return document["components"]["schemas"][reference.rpartition("/")[2]] if reference else schema
+
+
+def _type(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return html.escape(" | ".join(map(str, schema["enum"])))
+    options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
+    if options:
+        return " | ".join(_type(document, option) for option in options)
+    return html.escape(str(schema.get("type") or schema.get("$ref", "").rpartition("/")[2] or "any"))
+
+
+def _page(title: str, body: str) -> Response:
+    return HTMLResponse(
+        f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{html.escape(title)}</title><link rel="stylesheet" href="/static/lydian.css"></head><body><main>
+{body}
+</main></body></html>
+""",
+        headers={"Content-Security-Policy": POLICY, "Vary": "Accept"},
+    )

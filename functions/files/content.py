@@ -1,0 +1,134 @@
+"""Bytes on their way out: to the owner, and to whoever holds a share link."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from functions.dependencies import ContainerDep
+from shared_code.files.downloads import Conditions, Representation, not_modified, span
+from shared_code.files.models import VariantName
+from shared_code.files.service import FilesService
+from shared_code.web.callers import FilesCaller
+
+WHOLE = 4 * 1024 * 1024
+"""Bytes that storage gives in one answer; up to here they are sent in one piece, beyond it as a stream."""
+
+INLINE_TYPES = ("image/", "video/")
+INLINE = ("application/pdf", "text/plain")
+
+Variant = Annotated[VariantName | None, Query(description="by default `optimized` when it is ready, else `original`")]
+BINARY = {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}, 206: {"description": "The range"}}
+
+
+def add_routes(router: APIRouter) -> None:
+    router.get("/api/files/{file_id}", name="files_download", response_class=Response, responses=BINARY)(download)
+    router.get("/share/{token}", name="files_download_share", response_class=Response, responses=BINARY)(download_share)
+
+
+async def download(
+    request: Request, file_id: str, caller: FilesCaller, container: ContainerDep, variant: Variant = None, download: bool = False
+) -> Response:
+    """The file's bytes, with ranges (RFC 9110, 14) and conditions (RFC 9110, 13)."""
+    representation = await container.files.representation(caller.user_id, file_id, variant)
+    return await send(request, container.files, representation, attachment=download)
+
+
+async def download_share(request: Request, token: str, container: ContainerDep, variant: Variant = None, download: bool = False) -> Response:
+    """The shared bytes. A password comes in `X-Share-Password` or as HTTP Basic."""
+    service = container.files
+    opened = await service.shares.open(token, _password(request))
+    representation = service.representation_of(opened.file, variant)
+    return await send(request, service, representation, attachment=download, before=lambda: service.shares.count_download(opened.share))
+
+
+async def send(
+    request: Request,
+    service: FilesService,
+    representation: Representation,
+    *,
+    attachment: bool,
+    before: Callable[[], Awaitable[None]] | None = None,
+) -> Response:
+    """The answer to a request for these bytes. ``before`` runs once they are open and before the first of them is sent."""
+    headers = _headers(representation, attachment)
+    conditions = Conditions(
+        request.headers.get("if-none-match"),
+        request.headers.get("if-modified-since"),
+        request.headers.get("range"),
+        request.headers.get("if-range"),
+    )
+    if not_modified(representation, conditions):
+        for name in ("Content-Type", "Content-Disposition"):
+            del headers[name]
+        return Response(status_code=304, headers=headers)
+    if request.scope["state"].get("head"):
+        # Range means something to GET only (RFC 9110, 14.2).
+        return Response(headers={**headers, "Content-Length": str(representation.size)})
+    wanted = span(representation, conditions)
+    status = 206 if wanted.partial else 200
+    if wanted.partial:
+        headers["Content-Range"] = f"bytes {wanted.offset}-{wanted.offset + wanted.length - 1}/{representation.size}"
+    chunks = await service.open(representation, wanted)
+    try:
+        if before is not None:
+            await before()
+        if wanted.length <= WHOLE:
+            body = b"".join([chunk async for chunk in chunks])
+            return Response(body, status, headers)
+    except BaseException:
+        await _close(chunks)
+        raise
+    headers["Content-Length"] = str(wanted.length)
+    return StreamingResponse(_closing(chunks), status, headers)
+
+
+async def _closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in chunks:
+            yield chunk
+    finally:
+        await _close(chunks)
+
+
+async def _close(chunks: AsyncIterator[bytes]) -> None:
+    close = getattr(chunks, "aclose", None)
+    if close is not None:
+        await close()
+
+
+def _headers(representation: Representation, attachment: bool) -> dict[str, str]:
+    kind = representation.content_type
+    inline = not attachment and (kind.startswith(INLINE_TYPES) or kind in INLINE)
+    return {
+        "Content-Type": f"{kind}; charset=utf-8" if kind == "text/plain" else kind,
+        "Content-Disposition": disposition("inline" if inline else "attachment", representation.filename),
+        "ETag": representation.etag,
+        "Last-Modified": representation.last_modified,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+    }
+
+
+def disposition(kind: str, filename: str) -> str:
+    """Content-Disposition with an ASCII name for old clients and the true one in RFC 8187's form (RFC 6266, 4.3)."""
+    plain = "".join(character if " " <= character <= "~" and character not in '"\\%' else "_" for character in filename)
+    extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
+    return f'{kind}; filename="{plain}"{extended}'
+
+
+def _password(request: Request) -> str | None:
+    given = request.headers.get("x-share-password")
+    if given is not None:
+        return given
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")[2]
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,30 @@
+"""Structured logs: one JSON object a line (or readable lines for a person), request id included."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from shared_code.settings import Settings
+
+
+def configure(settings: Settings) -> None:
+    """Set up structlog once for the process; libraries' warnings take the same way out."""
+    level = getattr(logging, settings.log_level.upper())
+    console = settings.log_format == "console"
+    last: list[Any] = [structlog.dev.ConsoleRenderer()] if console else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+    # The SDKs log every request with its URL, which may hold a signature.
+    for name in ("azure", "azure.core.pipeline.policies.http_logging_policy", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
