@@ -10,10 +10,10 @@ binding takes one converter.
 import json
 from typing import Any
 
-from azurefunctions.extensions import base
+from azurefunctions.extensions import base  # type: ignore[import-untyped]  # it ships no types
 
 
-class BlobReference(base.SdkType):  # type: ignore[misc]  # the base package ships no types
+class BlobReference(base.SdkType):  # type: ignore[misc]  # untyped base
     """The blob that fired a trigger.
 
     ``connection`` is the *name* of the app setting that holds the connection, not the connection itself.
@@ -51,7 +51,7 @@ class BlobReference(base.SdkType):  # type: ignore[misc]  # the base package shi
         return f"BlobReference({self.container!r}, {self.name!r})"
 
 
-class BlobReferenceConverter(base.InConverter, binding="blob", trigger="blobTrigger"):  # type: ignore[misc]  # untyped base
+class BlobReferenceConverter(base.InConverter, binding="blob", trigger="blobTrigger"):  # type: ignore[misc, call-arg]  # untyped base
     @classmethod
     def check_input_type_annotation(cls, pytype: type) -> bool:
         return issubclass(pytype, BlobReference)
