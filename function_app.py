@@ -23,7 +23,7 @@ routers = [common_http.router, *(importlib.import_module(f"functions.{service}.h
 web = web_app.build(settings, routers)
 web.state.container = container
 web.state.authenticator = TokenAuthenticator(container)
-web.state.idempotency = container.idempotency
+web.state.idempotency = lambda: container.idempotency  # storage is opened by the first request that needs it
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 bridge.register(app, web, web.router.routes)

@@ -82,6 +82,17 @@ def _base_url(raw: str) -> str:
     return raw.rstrip("/")
 
 
+def _connection(raw: str) -> str:
+    # The emulator's short form and what it stands for are Microsoft's ("Use the Azurite emulator"); Python's SDKs know
+    # only the long form.
+    if raw.rstrip(";").lower() != "usedevelopmentstorage=true":
+        return raw
+    account = "devstoreaccount1"
+    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    endpoints = "".join(f"{kind}Endpoint=http://127.0.0.1:{port}/{account};" for kind, port in (("Blob", 10000), ("Queue", 10001), ("Table", 10002)))
+    return f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};{endpoints}"
+
+
 def setting(env: str, default: str, doc: str, parse: Callable[[str], Any] = _text, *, secret: bool = False) -> Any:
     """Declare one setting: its variable, its default as it would be written there, and what it does."""
     return dataclasses.field(metadata={"env": env, "default": default, "doc": doc, "parse": parse, "secret": secret})
@@ -108,7 +119,7 @@ class Settings:
     data_dir: str = setting("LYDIAN_DATA_DIR", ".data", "folder for what a local run keeps: Azurite's data and the signing key made for it")
 
     storage_connection_string: str = setting(
-        "AZURE_STORAGE_CONNECTION_STRING", "", "storage account (or Azurite). Neither this nor a URL: memory only", secret=True
+        "AZURE_STORAGE_CONNECTION_STRING", "", "storage account (or Azurite). Neither this nor a URL: memory only", _connection, secret=True
     )
     storage_account_url: str = setting(
         "AZURE_STORAGE_ACCOUNT_URL", "", "`https://<account>.blob.core.windows.net`, reached with managed identity", _base_url

@@ -9,7 +9,7 @@ from shared_code.errors import InvalidInput, TooLarge, UnsupportedType
 from shared_code.storage.ports import BlobProperties, Blobs
 
 from .names import human_size
-from .sniff import SNIFF_BYTES, TextCheck, sniff
+from .sniff import HEAD_BYTES, TextCheck, sniff
 
 BLOCK_BYTES = 2 * 1024 * 1024
 """Measured: 2 MiB with two in flight adds 10 MiB of memory for 100 MiB; 4 MiB is 20 % faster and adds 21 MiB."""
@@ -52,11 +52,13 @@ class TypeCheck:
         """Raises UnsupportedType as soon as the bytes settle it."""
         if self.content_type is None:
             self._head += chunk
-            if len(self._head) < SNIFF_BYTES:
+            if len(self._head) < HEAD_BYTES:
                 return
             self._decide()
-        elif self._text is not None and not self._text.feed(chunk):
-            raise unsupported("These bytes are not plain text.")
+        elif self._text is not None:
+            self._text.feed(chunk)
+            if self._text.refused:
+                raise unsupported("These bytes are not plain text.")
 
     def finish(self) -> str:
         """The type; raises InvalidInput ``empty_file`` and UnsupportedType."""
@@ -70,10 +72,11 @@ class TypeCheck:
         return self.content_type
 
     def _decide(self) -> None:
-        found = sniff(bytes(self._head[:SNIFF_BYTES]))
+        found = sniff(bytes(self._head[:HEAD_BYTES]))
         if found is None:
             self._text = TextCheck()
-            if not self._text.feed(bytes(self._head)):
+            self._text.feed(bytes(self._head))
+            if self._text.refused:
                 raise unsupported("The type of these bytes is not one that may be stored here.")
             found = TEXT
         self._head.clear()

@@ -25,7 +25,8 @@ EXPOSED_HEADERS = [
 
 
 def build(settings: Settings, routers: Iterable[APIRouter]) -> FastAPI:
-    """An app with the routers' routes. The caller sets ``state.authenticator``, ``state.idempotency`` and ``state.container``."""
+    """An app with the routers' routes. The caller sets ``state.authenticator``, ``state.container``
+    and ``state.idempotency`` (a function that gives it)."""
     # The OpenAPI document is served by functions/common, as a function of its own.
     app = FastAPI(title="Lydian", version=__version__, openapi_url=None, redirect_slashes=False)
     for router in routers:

@@ -14,7 +14,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FALLBACK = "zz_fallback"
-ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 WATCH_AFTER = 0.05
 """Seconds without a first byte after which we look whether the client is still there; short requests pay nothing."""
 
@@ -152,10 +151,10 @@ def register(functions: func.FunctionApp, app: ASGIApp, routes: Iterable[Any]) -
         if path:  # the host takes an empty route for "use the function's name": `/` is the fallback's
             methods = sorted(route.methods | ({"HEAD"} if "GET" in route.methods else set()))
             _register(functions, app, route.operation_id or route.name, path, methods)
-    _register(functions, app, FALLBACK, "{*path}", ALL_METHODS)
+    _register(functions, app, FALLBACK, "{*path}", None)  # None: every method there is
 
 
-def _register(functions: func.FunctionApp, app: ASGIApp, name: str, path: str, methods: list[str]) -> None:
+def _register(functions: func.FunctionApp, app: ASGIApp, name: str, path: str, methods: list[str] | None) -> None:
     handler = make_handler(app)
     handler.__name__ = name
     functions.function_name(name)(functions.route(route=path, methods=methods, auth_level=func.AuthLevel.ANONYMOUS)(handler))

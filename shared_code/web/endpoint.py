@@ -40,7 +40,7 @@ class Endpoint(APIRoute):
             if key is None:
                 return await handle(request)
             owner = (await authenticated(request)).user_id if caller is not None else "anonymous"  # type: ignore[arg-type]
-            idempotency: Idempotency = request.app.state.idempotency
+            idempotency: Idempotency = request.app.state.idempotency()
             return await idempotency.run(key, f"{owner}:{name}:{request.url.path}", body, lambda: handle(request))
 
         return endpoint
