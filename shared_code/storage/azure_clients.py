@@ -4,7 +4,6 @@ Nothing of ``azure.*`` or aiohttp is imported before the first call (cold start,
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,14 +20,10 @@ if TYPE_CHECKING:
 
     from .azure_blobs import DelegationKey
 
-CONNECTIONS = 256
 CONNECT_TIMEOUT = 1.5
 READ_TIMEOUT = 30
 RETRIES = 2
 """After the first try: an address that swallows packets is given up after 3 × 1.5 s and two short pauses."""
-
-# Below the 5 s after which Azurite closes an idle connection, so that none is reused as it closes; Azure waits longer.
-_IDLE_LOCAL, _IDLE_AZURE = 4, 30
 
 # Under a second between tries; what timed out is not repeated: with READ_TIMEOUT that would hold a request for minutes.
 _PAUSES = {"retry_total": RETRIES, "retry_read": 0, "initial_backoff": 0.1, "increment_base": 0.3, "random_jitter_range": 0.1}
@@ -136,29 +131,17 @@ class Clients:
 
     @cached_property
     def _transport(self) -> "AioHttpTransport":
-        from azure.core.pipeline.transport import AioHttpTransport
+        from .azure_transport import PieceByPieceTransport
 
-        return AioHttpTransport(session=self._session, session_owner=False, connection_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT)
+        return PieceByPieceTransport(
+            session=self._session, session_owner=False, connection_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT
+        )
 
     @cached_property
     def _session(self) -> "ClientSession":
-        import ssl
+        from .azure_transport import open_session
 
-        from aiohttp import ClientSession, DummyCookieJar, TCPConnector
-        from azure.core.settings import settings
-
-        settings.tracing_enabled = False  # else each call asks the environment
-        # At INFO the SDK writes every request's headers, and blob URLs name users' files.
-        logging.getLogger("azure").setLevel(logging.WARNING)
-        local = self.account.is_local
-        connector = TCPConnector(
-            limit=CONNECTIONS,
-            keepalive_timeout=_IDLE_LOCAL if local else _IDLE_AZURE,
-            ttl_dns_cache=30,
-            ssl=True if local else ssl.create_default_context(),
-        )
-        # The SDK's own session looks up proxies in a thread for every request (trust_env): half the cost of a call.
-        return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False, trust_env=False)
+        return open_session(local=self.account.is_local)
 
 
 class ClientsOfLoop:

@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 _NOT_CREATED = frozenset({"ContainerNotFound", "TableNotFound", "QueueNotFound"})
 _BEING_DELETED = frozenset({"ContainerBeingDeleted", "TableBeingDeleted", "QueueBeingDeleted"})
-# Refused credentials (401, 403) are an operator's matter: to a caller, storage is away.
-_UNAVAILABLE = frozenset({401, 403, 408, 429})
+_REFUSED = frozenset({401, 403})
+_OVERLOADED = frozenset({408, 429})
 _PAUSES = (0.25, 0.5, 1.0, 2.0)
 """Seconds between tries to create what is still being deleted (Azure takes 30 s or more; a caller doesn't wait so long)."""
 
@@ -31,7 +31,10 @@ def code_of(error: HttpResponseError) -> str:
 def translate(error: AzureError, service: str) -> Exception:
     """The port's exception for the SDK's."""
     status = error.status_code if isinstance(error, HttpResponseError) else None
-    if status is None or status >= 500 or status in _UNAVAILABLE:
+    if status in _REFUSED:
+        # An operator's matter: to a caller, storage is away.
+        return StorageUnavailable(f"The {service} storage refuses this app's credentials.")
+    if status is None or status >= 500 or status in _OVERLOADED:
         return StorageUnavailable(f"The {service} storage does not answer.")
     assert isinstance(error, HttpResponseError)
     code, index = code_of(error), int(getattr(error, "index", 0) or 0)

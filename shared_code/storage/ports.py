@@ -1,7 +1,9 @@
 """What the services ask of storage: blobs, tables and queues, and how it may fail.
 
 Both adapters (``azure_*.py`` and ``memory.py``) pass one contract suite, ``tests/contract``. Containers, tables and
-queues come into being on first use. Any method may raise ``errors.StorageUnavailable``.
+queues come into being on first use. Any method may raise ``errors.StorageUnavailable``; a write may then have taken place
+all the same, and one that was repeated by itself after a lost answer may report ``AlreadyExists``, ``EtagMismatch`` or
+``Missing`` because of its own first try. Limits (``limits.py``) are checked before anything is sent: ``ValueError``.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,7 +13,8 @@ from typing import Literal, Protocol
 
 Value = str | int | bool | float | bytes | datetime | None
 """A table property. ``None`` is never stored: writing it leaves the property out (and a merge leaves it alone).
-Integers are 64 bits, strings at most 32 Ki UTF-16 code units, a row 1 MiB. Datetimes are aware, UTC."""
+Integers are 64 bits, strings at most 32 Ki UTF-16 code units, bytes 64 KiB, a row 252 properties and 1 MiB. Datetimes are
+aware, kept to the microsecond, and come back in UTC. Property names are identifiers."""
 
 
 class StorageError(Exception):
@@ -47,8 +50,8 @@ class Missing(StorageError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One table row. ``partition`` and ``key`` are any text up to 512 characters (the adapter encodes what Azure
-    forbids in keys: ``/ \\ # ? %`` and control characters, so that order among other characters is kept)."""
+    """One table row. ``partition`` and ``key`` are any text, also empty, up to 512 UTF-16 code units. What Azure forbids in
+    keys (``/ \\ # ? %``, control characters) and ``!`` is encoded, counts for 3 and sorts where ``!`` does (``keys.py``)."""
 
     partition: str
     key: str
@@ -104,7 +107,7 @@ Operation = Insert | Replace | Merge | Upsert | Delete
 @dataclass(frozen=True, slots=True)
 class Where:
     """One condition on a property; conditions are joined by *and*. A row without the property does not match,
-    whatever the operator. ``prefix`` is for strings."""
+    whatever the operator. ``prefix`` is for strings. Compare a property only with values of its own type."""
 
     column: str
     op: Literal["eq", "ne", "gt", "ge", "lt", "le", "prefix"]
@@ -121,7 +124,7 @@ class Tables(Protocol):
         """Carry out one operation and return the row's new ETag ("" for Delete). One storage call."""
 
     async def batch(self, table: str, partition: str, operations: Sequence[Operation]) -> list[str]:
-        """Carry out 1 to 100 operations on distinct keys, all or none; return the new ETags. One storage call."""
+        """Carry out 1 to 100 operations on distinct keys (≤ 4 MiB), all or none; return the new ETags ("" for Delete). One storage call."""
 
     async def query(
         self,
@@ -138,7 +141,7 @@ class Tables(Protocol):
         """Up to ``limit`` (1–1000) rows in order of (partition, key): with ``prefix``, key > ``after``, key < ``before``.
 
         Without ``partition`` it reads every partition (for jobs, never for requests); ``after_partition`` with
-        ``after`` then continues behind that row. One storage call unless the service itself pages.
+        ``after`` then continues behind that row (alone: behind that partition). One storage call unless the service itself pages.
         """
 
     async def drop(self, table: str) -> None:
@@ -153,6 +156,8 @@ class Tables(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BlobProperties:
+    """``etag`` has no quotes. ``metadata``: lower-case names, printable ASCII values without spaces at their ends."""
+
     name: str
     size: int
     etag: str
@@ -183,7 +188,14 @@ class Blobs(Protocol):
     """Bytes by (container, name)."""
 
     async def put(
-        self, container: str, name: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None, if_absent: bool = False
+        self,
+        container: str,
+        name: str,
+        data: bytes,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
     ) -> BlobProperties:
         """Write a whole small blob (≤ 64 MiB) in one storage call. ``if_absent``: ``AlreadyExists`` when it is there."""
 
@@ -192,13 +204,22 @@ class Blobs(Protocol):
         never committed disappears by itself (Azure: after a week)."""
 
     async def commit(
-        self, container: str, name: str, blocks: int, *, content_type: str, metadata: Mapping[str, str] | None = None, if_absent: bool = False
+        self,
+        container: str,
+        name: str,
+        blocks: int,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
     ) -> BlobProperties:
-        """Make the blob of the staged blocks 0 … ``blocks`` - 1, in that order."""
+        """Make the blob of the staged blocks 0 … ``blocks`` - 1, in that order (0 blocks: empty). ``Missing`` when one of them was
+        never staged. Two storage calls."""
 
     async def read(self, container: str, name: str, *, offset: int = 0, length: int | None = None, if_match: str | None = None) -> BlobRead:
-        """Open the bytes from ``offset`` (at most ``length``). ``Missing``; ``EtagMismatch`` when ``if_match`` is not the
-        blob's ETag, also when it changes while it is being read. One storage call per 4 MiB."""
+        """Open the bytes from ``offset`` (at most ``length``; none when ``offset`` is at or behind the end). ``Missing``;
+        ``EtagMismatch`` when ``if_match`` is not the blob's ETag, also from ``chunks`` when the blob changes while it is being
+        read (when it is deleted: either). One storage call per 4 MiB, made when the piece is asked for."""
 
     async def properties(self, container: str, name: str) -> BlobProperties | None: ...
 
@@ -225,13 +246,13 @@ class Message:
 
 
 class Queues(Protocol):
-    """At-least-once text messages (≤ 48 KiB) by queue name."""
+    """At-least-once text messages by queue name: ≤ 48 KiB in UTF-8, no control characters but tab and line feed. They never expire."""
 
     async def send(self, queue: str, text: str, *, delay: int = 0) -> None:
         """Add a message, visible after ``delay`` seconds (0–604,800)."""
 
     async def receive(self, queue: str, *, limit: int = 1, visibility: int = 30) -> list[Message]:
-        """Take up to ``limit`` (1–32) messages; each comes back after ``visibility`` seconds unless it is deleted."""
+        """Take up to ``limit`` (1–32) messages; each comes back after ``visibility`` (1–604,800) seconds unless it is deleted."""
 
     async def delete(self, queue: str, message: Message) -> None:
         """Remove a received message; no error when it is gone or was received again by another."""
@@ -240,7 +261,7 @@ class Queues(Protocol):
         """Look without taking; ``receipt`` is empty."""
 
     async def count(self, queue: str) -> int:
-        """About how many messages wait."""
+        """About how many messages there are, those taken or delayed included."""
 
 
 class Storage(Protocol):

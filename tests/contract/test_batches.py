@@ -44,7 +44,8 @@ async def test_awkward_keys(storage: Storage, name: str) -> None:
     await storage.tables.batch(name, "p/q?", [Merge(key, {"again": key}) for key in names])
     for key in names:
         row = await storage.tables.get(name, "p/q?", key)
-        assert row is not None and dict(row.values) == {"key": key, "again": key}
+        assert row is not None
+        assert dict(row.values) == {"key": key, "again": key}
     await storage.tables.batch(name, "p/q?", [Delete(key) for key in names])
     assert await storage.tables.query(name) == []
 
@@ -67,7 +68,8 @@ async def test_one_failure_changes_nothing(
     operations.insert(index, failing)
     with pytest.raises(error) as caught:
         await storage.tables.batch(name, "p", operations)
-    assert isinstance(caught.value, error) and caught.value.index == index
+    assert isinstance(caught.value, error)
+    assert caught.value.index == index
     rows = await storage.tables.query(name, "p")
     assert [(row.key, dict(row.values), row.etag) for row in rows] == [("present", {"n": 1}, before)]
 
@@ -94,7 +96,8 @@ async def test_concurrent_batches_have_one_winner(storage: Storage, name: str) -
     )
     assert sorted(type(result).__name__ for result in results) == ["EtagMismatch"] * 19 + ["list"]
     entry, total = await storage.tables.query(name, "p")
-    assert isinstance(total.values["n"], int) and entry.key == f"entry{total.values['n']:02}"
+    assert isinstance(total.values["n"], int)
+    assert entry.key == f"entry{total.values['n']:02}"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ async def test_put_and_read(storage: Storage, name: str, blob: str) -> None:
         assert (properties.name, properties.size, properties.etag, properties.content_type) == (blob, 5, put.etag, TEXT)
         assert properties.metadata == {"owner_id": "u1", "empty": ""}
         assert abs(properties.created_at - datetime.now(UTC)) < timedelta(minutes=1)
-    assert put.etag and '"' not in put.etag
+    assert put.etag
+    assert '"' not in put.etag
     assert await storage.blobs.delete(name, blob) is True
     assert await storage.blobs.properties(name, blob) is None
 
@@ -97,7 +98,8 @@ async def test_commit_if_absent(storage: Storage, name: str) -> None:
     with pytest.raises(AlreadyExists):
         await storage.blobs.commit(name, "b", 1, content_type=TEXT, if_absent=True)
     found = await storage.blobs.properties(name, "b")
-    assert found is not None and found.etag == put.etag
+    assert found is not None
+    assert found.etag == put.etag
 
 
 async def test_twenty_commits_if_absent_have_one_winner(storage: Storage, name: str) -> None:
@@ -118,7 +120,8 @@ async def test_list_by_prefix_in_order_with_metadata(storage: Storage, name: str
         ("b/2", 3, TEXT, {"n": "2"}),
     ]
     properties = await storage.blobs.properties(name, "b/1")
-    assert properties is not None and properties.etag == below[0].etag
+    assert properties is not None
+    assert properties.etag == below[0].etag
     assert [blob async for blob in storage.blobs.list(name, "none")] == []
 
 

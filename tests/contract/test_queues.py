@@ -16,9 +16,12 @@ async def test_text_comes_back_as_it_went(storage: Storage, name: str, text: str
     peeked = await storage.queues.peek(name)
     received = await storage.queues.receive(name)
     assert [message.text for message in peeked] == [message.text for message in received] == [text]
-    assert peeked[0].receipt == "" and peeked[0].dequeue_count == 0
-    assert received[0].receipt and received[0].dequeue_count == 1
-    assert peeked[0].id == received[0].id and peeked[0].inserted_at == received[0].inserted_at
+    assert peeked[0].receipt == ""
+    assert peeked[0].dequeue_count == 0
+    assert received[0].receipt
+    assert received[0].dequeue_count == 1
+    assert peeked[0].id == received[0].id
+    assert peeked[0].inserted_at == received[0].inserted_at
     assert received[0].inserted_at.tzinfo is not None
 
 

@@ -44,14 +44,17 @@ async def test_none_is_left_out_and_datetimes_become_utc(storage: Storage, name:
     east = MOMENT.astimezone(timezone(timedelta(hours=5)))
     await storage.tables.apply(name, "p", Insert("k", {"gone": None, "at": east}))
     row = await storage.tables.get(name, "p", "k")
-    assert row is not None and dict(row.values) == {"at": MOMENT}
-    assert isinstance(row.values["at"], datetime) and row.values["at"].tzinfo == UTC
+    assert row is not None
+    assert dict(row.values) == {"at": MOMENT}
+    assert isinstance(row.values["at"], datetime)
+    assert row.values["at"].tzinfo == UTC
 
 
 async def test_a_row_may_have_no_properties(storage: Storage, name: str) -> None:
     await storage.tables.apply(name, "p", Insert("k", {}))
     row = await storage.tables.get(name, "p", "k")
-    assert row is not None and dict(row.values) == {}
+    assert row is not None
+    assert dict(row.values) == {}
 
 
 async def test_reading_what_is_not_there(storage: Storage, name: str) -> None:
@@ -66,28 +69,35 @@ async def test_insert_only_once(storage: Storage, name: str) -> None:
     with pytest.raises(AlreadyExists):
         await storage.tables.apply(name, "p", Insert("k", {"n": 2}))
     row = await storage.tables.get(name, "p", "k")
-    assert row is not None and row.values["n"] == 1
+    assert row is not None
+    assert row.values["n"] == 1
 
 
 async def test_replace_drops_what_it_does_not_name(storage: Storage, name: str) -> None:
     first = await storage.tables.apply(name, "p", Insert("k", {"a": 1, "b": 2}))
     second = await storage.tables.apply(name, "p", Replace("k", {"b": 3}, first))
     row = await storage.tables.get(name, "p", "k")
-    assert row is not None and (dict(row.values), row.etag) == ({"b": 3}, second) and first != second
+    assert row is not None
+    assert (dict(row.values), row.etag) == ({"b": 3}, second)
+    assert first != second
 
 
 async def test_merge_keeps_what_it_does_not_name(storage: Storage, name: str) -> None:
     first = await storage.tables.apply(name, "p", Insert("k", {"a": 1, "b": 2}))
     second = await storage.tables.apply(name, "p", Merge("k", {"b": 3, "a": None}, first))
     row = await storage.tables.get(name, "p", "k")
-    assert row is not None and (dict(row.values), row.etag) == ({"a": 1, "b": 3}, second) and first != second
+    assert row is not None
+    assert (dict(row.values), row.etag) == ({"a": 1, "b": 3}, second)
+    assert first != second
 
 
 async def test_upsert_inserts_then_replaces(storage: Storage, name: str) -> None:
     first = await storage.tables.apply(name, "p", Upsert("k", {"a": 1}))
     second = await storage.tables.apply(name, "p", Upsert("k", {"b": 2}))
     row = await storage.tables.get(name, "p", "k")
-    assert row is not None and (dict(row.values), row.etag) == ({"b": 2}, second) and first != second
+    assert row is not None
+    assert (dict(row.values), row.etag) == ({"b": 2}, second)
+    assert first != second
 
 
 async def test_writes_without_etag_are_unconditional(storage: Storage, name: str) -> None:
@@ -95,7 +105,8 @@ async def test_writes_without_etag_are_unconditional(storage: Storage, name: str
     await storage.tables.apply(name, "p", Replace("k", {"a": 2}))
     await storage.tables.apply(name, "p", Merge("k", {"b": 3}))
     row = await storage.tables.get(name, "p", "k")
-    assert row is not None and dict(row.values) == {"a": 2, "b": 3}
+    assert row is not None
+    assert dict(row.values) == {"a": 2, "b": 3}
     assert await storage.tables.apply(name, "p", Delete("k")) == ""
     assert await storage.tables.get(name, "p", "k") is None
 
@@ -109,7 +120,8 @@ async def test_a_stale_etag_is_refused(storage: Storage, name: str, kind: type[R
     with pytest.raises(EtagMismatch):
         await storage.tables.apply(name, "p", Delete("k", stale))
     row = await storage.tables.get(name, "p", "k")
-    assert row is not None and row.values["n"] == 2
+    assert row is not None
+    assert row.values["n"] == 2
     await storage.tables.apply(name, "p", Delete("k", row.etag))
     assert await storage.tables.get(name, "p", "k") is None
 
@@ -129,7 +141,9 @@ async def test_twenty_inserts_have_one_winner(storage: Storage, name: str) -> No
     results = await outcomes(*(storage.tables.apply(name, "p", Insert("k", {"n": n})) for n in range(20)))
     assert sorted(type(result).__name__ for result in results) == ["AlreadyExists"] * 19 + ["str"]
     row = await storage.tables.get(name, "p", "k")
-    assert row is not None and isinstance(row.values["n"], int) and row.etag == results[row.values["n"]]
+    assert row is not None
+    assert isinstance(row.values["n"], int)
+    assert row.etag == results[row.values["n"]]
 
 
 async def test_twenty_replaces_of_one_etag_have_one_winner(storage: Storage, name: str) -> None:
@@ -137,7 +151,9 @@ async def test_twenty_replaces_of_one_etag_have_one_winner(storage: Storage, nam
     results = await outcomes(*(storage.tables.apply(name, "p", Replace("k", {"n": n}, etag)) for n in range(20)))
     assert sorted(type(result).__name__ for result in results) == ["EtagMismatch"] * 19 + ["str"]
     row = await storage.tables.get(name, "p", "k")
-    assert row is not None and isinstance(row.values["n"], int) and row.etag == results[row.values["n"]]
+    assert row is not None
+    assert isinstance(row.values["n"], int)
+    assert row.etag == results[row.values["n"]]
 
 
 async def test_many_writers_make_one_new_table(storage: Storage, name: str) -> None:
@@ -150,7 +166,8 @@ async def test_the_longest_string_and_a_big_row(storage: Storage, name: str) -> 
     values: dict[str, Value] = {"astral": astral, "binary": b"y" * 64 * 1024, **{f"s{n}": longest for n in range(14)}}
     await storage.tables.apply(name, "p", Insert("k", values))
     row = await storage.tables.get(name, "p", "k")
-    assert row is not None and dict(row.values) == values
+    assert row is not None
+    assert dict(row.values) == values
 
 
 BREACHES: list[tuple[str, dict[str, Value]]] = [
