@@ -38,7 +38,7 @@ class Coalescer(Generic[T, R]):
             results: Sequence[R | BaseException]
             try:
                 results = await self._commit(key, [item for item, _ in group])
-            except BaseException as error:  # noqa: BLE001  # each waiter raises it; nobody waits for this task itself
+            except BaseException as error:  # each waiter raises it; nobody waits for this task itself
                 results = [error] * len(group)
             for (_, future), result in zip(group, results, strict=True):
                 if future.done():

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 SERVICES = ("monitoring", "auth", "ai", "chat", "files", "payments")
 GIB = 1024**3
@@ -89,7 +89,9 @@ def _connection(raw: str) -> str:
         return raw
     account = "devstoreaccount1"
     key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-    endpoints = "".join(f"{kind}Endpoint=http://127.0.0.1:{port}/{account};" for kind, port in (("Blob", 10000), ("Queue", 10001), ("Table", 10002)))
+    endpoints = "".join(
+        f"{kind}Endpoint=http://127.0.0.1:{port}/{account};" for kind, port in (("Blob", 10000), ("Queue", 10001), ("Table", 10002))
+    )
     return f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};{endpoints}"
 
 
@@ -109,8 +111,12 @@ class Settings:
     services: tuple[str, ...] = setting(
         "SERVICES", "all", "comma list of `monitoring, auth, ai, chat, files, payments`; only these are imported", _services
     )
-    public_base_url: str = setting("PUBLIC_BASE_URL", "", "where people reach the app, e.g. `https://api.contoso.com`; required in production", _base_url)
-    cors_origins: tuple[str, ...] = setting("CORS_ORIGINS", "", "comma list of origins; `local` also allows any `http://localhost:*`", _names)
+    public_base_url: str = setting(
+        "PUBLIC_BASE_URL", "", "where people reach the app, e.g. `https://api.contoso.com`; required in production", _base_url
+    )
+    cors_origins: tuple[str, ...] = setting(
+        "CORS_ORIGINS", "", "comma list of origins; `local` also allows any `http://localhost:*`", _names
+    )
     trusted_proxies: tuple[str, ...] = setting(
         "TRUSTED_PROXIES", "", "comma list of networks whose `X-Forwarded-For` is believed, e.g. `10.0.0.0/8`", _networks
     )
@@ -124,10 +130,14 @@ class Settings:
     storage_account_url: str = setting(
         "AZURE_STORAGE_ACCOUNT_URL", "", "`https://<account>.blob.core.windows.net`, reached with managed identity", _base_url
     )
-    storage_api_version: str = setting("AZURE_STORAGE_API_VERSION", "", "pins the blob and queue API version, for an Azurite that knows no newer one")
+    storage_api_version: str = setting(
+        "AZURE_STORAGE_API_VERSION", "", "pins the blob and queue API version, for an Azurite that knows no newer one"
+    )
     managed_identity_client_id: str = setting("AZURE_CLIENT_ID", "", "client id of the user-assigned managed identity")
 
-    files_container: str = setting("AZURE_CONTAINER_NAME", "uploads", "blob container of the originals; variants go to `<name>-variants`", _container)
+    files_container: str = setting(
+        "AZURE_CONTAINER_NAME", "uploads", "blob container of the originals; variants go to `<name>-variants`", _container
+    )
     files_max_bytes: int = setting("FILES_MAX_BYTES", str(100 * MIB), "largest upload through the app", _integer)
     files_max_direct_bytes: int = setting("FILES_MAX_DIRECT_BYTES", str(2 * GIB), "largest direct upload (SAS)", _integer)
     files_quota_bytes: int = setting("FILES_QUOTA_BYTES", str(5 * GIB), "bytes one user may store", _integer)
@@ -198,7 +208,7 @@ def load(environ: Mapping[str, str]) -> Settings:
             values[field.name] = field.metadata["parse"](raw) if raw or field.metadata["parse"] in (_names, _networks) else ""
         except ValueError as error:
             raise SettingsError(f"{env} {error}") from None
-    settings = cast(Settings, Settings(**values))
+    settings = Settings(**values)
     _check(settings)
     return settings
 
@@ -209,7 +219,9 @@ def _check(settings: Settings) -> None:
     if settings.environment != "production":
         return
     if not settings.storage_configured:
-        raise SettingsError("AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT_URL must be set in production: memory would lose everything")
+        raise SettingsError(
+            "AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT_URL must be set in production: memory would lose everything"
+        )
     if not settings.public_base_url:
         raise SettingsError("PUBLIC_BASE_URL must be set in production")
     # Only the auth app signs; the others verify with the keys that it publishes.

@@ -45,8 +45,12 @@ def reference(document: Mapping[str, Any]) -> Response:
         for method, operation in operations.items():
             sections.setdefault(operation.get("tags", ["other"])[0], []).append(_operation(document, path, method, operation))
     contents = "".join(f'<a href="#{html.escape(tag)}">{html.escape(tag)}</a> ' for tag in sections)
-    body = "".join(f'<section id="{html.escape(tag)}"><h2>{html.escape(tag)}</h2>{"".join(items)}</section>' for tag, items in sections.items())
-    return _page("Lydian API reference", f'<h1>API reference</h1><nav class="links">{contents}<a href="/openapi.json">openapi.json</a></nav>{body}')
+    body = "".join(
+        f'<section id="{html.escape(tag)}"><h2>{html.escape(tag)}</h2>{"".join(items)}</section>' for tag, items in sections.items()
+    )
+    return _page(
+        "Lydian API reference", f'<h1>API reference</h1><nav class="links">{contents}<a href="/openapi.json">openapi.json</a></nav>{body}'
+    )
 
 
 def _operation(document: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> str:
@@ -76,7 +80,8 @@ def _body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
             meaning = field.get("description", "") + (" (required)" if name in required else "")
             place = "form" if kind.startswith("multipart") else "body"
             rows.append(
-                f"<tr><td><code>{html.escape(name)}</code></td><td>{place}</td><td>{_type(document, field)}</td><td>{html.escape(meaning)}</td></tr>"
+                f"<tr><td><code>{html.escape(name)}</code></td><td>{place}</td><td>{_type(document, field)}</td>"
+                f"<td>{html.escape(meaning)}</td></tr>"
             )
     return "".join(rows)
 

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
@@ -22,7 +22,10 @@ INLINE_TYPES = ("image/", "video/")
 INLINE = ("application/pdf", "text/plain")
 
 Variant = Annotated[VariantName | None, Query(description="by default `optimized` when it is ready, else `original`")]
-BINARY = {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}, 206: {"description": "The range"}}
+BINARY: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+    206: {"description": "The range"},
+}
 
 
 def add_routes(router: APIRouter) -> None:
@@ -38,7 +41,9 @@ async def download(
     return await send(request, container.files, representation, attachment=download)
 
 
-async def download_share(request: Request, token: str, container: ContainerDep, variant: Variant = None, download: bool = False) -> Response:
+async def download_share(
+    request: Request, token: str, container: ContainerDep, variant: Variant = None, download: bool = False
+) -> Response:
     """The shared bytes. A password comes in `X-Share-Password` or as HTTP Basic."""
     service = container.files
     opened = await service.shares.open(token, _password(request))

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 from starlette.responses import JSONResponse
 
 from functions.dependencies import BaseUrl, ContainerDep, Cursor, Limit

@@ -77,9 +77,7 @@ async def upload_multiple(request: Request, caller: FilesCaller, base_url: BaseU
     return JSONResponse({"items": items, "errors": errors.listed}, 207 if errors.listed else 201)
 
 
-async def create_upload_url(
-    body: UploadUrlRequest, response: Response, caller: FilesCaller, container: ContainerDep
-) -> UploadUrlResponse:
+async def create_upload_url(body: UploadUrlRequest, response: Response, caller: FilesCaller, container: ContainerDep) -> UploadUrlResponse:
     """Leave to PUT the bytes straight to storage within 15 minutes; then call `complete`."""
     file_id, grant = await container.files_uploads.grant(
         caller.user_id, body.filename, body.content_type, body.size, folder=body.folder, metadata=body.metadata
@@ -122,7 +120,9 @@ async def _read_one(request: Request, caller: Caller, uploads: Uploads) -> _Form
             await form.take_field(part)
             continue
         if form.received:
-            raise InvalidInput("This route takes one file; send several to /api/files/upload/multiple.", loc=("body", "file"), code="too_many_files")
+            raise InvalidInput(
+                "This route takes one file; send several to /api/files/upload/multiple.", loc=("body", "file"), code="too_many_files"
+            )
         form.received.append(await uploads.receive(caller.user_id, part.content_type, part.chunks()))
         form.filenames.append(part.filename or "")
     if not form.received:

@@ -76,7 +76,6 @@ def from_jwks(document: Mapping[str, Any]) -> list[VerificationKey]:
     return keys
 
 
-
 def local_key(folder: Path) -> str:
     """The PEM of the key that a local run makes once and keeps, readable by its owner only.
 

@@ -65,7 +65,9 @@ def rotate(session: Session, presented: Presented, user_agent: str, now: datetim
         )
         return rotated, successor
     # When the successor has been used, it is the previous one, and this token matches neither hash.
-    retried = hmac.compare_digest(digest, session.previous_hash) and session.rotated_at is not None and now - session.rotated_at <= RETRY_WINDOW
+    retried = (
+        hmac.compare_digest(digest, session.previous_hash) and session.rotated_at is not None and now - session.rotated_at <= RETRY_WINDOW
+    )
     if retried and user_agent == session.user_agent:
         return session, _successor(presented.secret, session.successor_salt)
     return None

@@ -54,7 +54,7 @@ class TokensResponse(BaseModel):
     user: UserResponse
     access_token: str
     refresh_token: str
-    token_type: Literal["Bearer"] = "Bearer"
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  # the scheme's name, not a secret
     expires_in: int = Field(description="seconds until the access token expires")
 
     @classmethod

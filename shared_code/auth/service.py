@@ -156,7 +156,9 @@ class AuthService:
 def _checked_name(name: str | None) -> str | None:
     name = (name or "").strip()
     if len(name) > MAX_NAME or any(ord(character) < 32 or ord(character) == 127 for character in name):
-        raise InvalidInput(f"A name has at most {MAX_NAME} characters and no control characters.", loc=("body", "name"), code="invalid_name")
+        raise InvalidInput(
+            f"A name has at most {MAX_NAME} characters and no control characters.", loc=("body", "name"), code="invalid_name"
+        )
     return name or None
 
 

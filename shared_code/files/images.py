@@ -54,7 +54,9 @@ class ImageJob:
                 made = await asyncio.get_running_loop().run_in_executor(_threads(), imaging.optimize, str(path))
             except imaging.ImageRejected as error:
                 log.info("image_rejected", file_id=file.id, reason=str(error))
-                await self._records.set_image(file.id, Image("failed", error=str(error), source_etag=source_etag, processed_at=self._clock.now()))
+                await self._records.set_image(
+                    file.id, Image("failed", error=str(error), source_etag=source_etag, processed_at=self._clock.now())
+                )
                 return
         image = Image(
             "ready",

@@ -42,7 +42,9 @@ def safe_folder(path: str | None) -> str:
     parts = [part for part in (path or "/").replace("\\", "/").split("/") if part not in ("", ".")]
     folder = unicodedata.normalize("NFC", "/" + "".join(f"{part}/" for part in parts))
     if ".." in parts or any(unicodedata.category(character) in ("Cc", "Cs") for character in folder):
-        raise InvalidInput("A folder is a path like /photos/2026, without '..' and control characters.", loc=("body", "folder"), code="invalid_folder")
+        raise InvalidInput(
+            "A folder is a path like /photos/2026, without '..' and control characters.", loc=("body", "folder"), code="invalid_folder"
+        )
     if len(folder.encode()) > MAX_FOLDER_BYTES:
         raise InvalidInput(f"A folder has at most {MAX_FOLDER_BYTES} bytes.", loc=("body", "folder"), code="invalid_folder")
     return folder

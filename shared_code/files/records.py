@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared_code.errors import Busy, NotFound
-from shared_code.storage.ports import Delete, EtagMismatch, Insert, Merge, Missing, Replace, Tables, Where
+from shared_code.storage.ports import Delete, EtagMismatch, Insert, Merge, Missing, Operation, Replace, Row, Tables, Where
 
 from .models import File, Image, Pending, Status, owner_of
 from .tables import FILE_PREFIX, FILES, PENDING_PREFIX, file_key, file_values, image_values, pending_key, to_file, to_pending
@@ -60,7 +60,7 @@ class Records:
         delta = {"active_files": 1, "bytes": file.size, "content_type": file.content_type, "files_of_type": 1} if pending.direct else {}
         reserved = -pending.file.size if pending.direct else 0
         for _ in range(TRIES):
-            operations = [Delete(pending_key(file.id), etag), Insert(file_key(file.id), file_values(file))]
+            operations: list[Operation] = [Delete(pending_key(file.id), etag), Insert(file_key(file.id), file_values(file))]
             try:
                 if pending.direct:
                     change = Change(operations, reserved_bytes=reserved, **delta)  # type: ignore[arg-type]  # the literal's keys are Change's
@@ -115,7 +115,7 @@ class Records:
                 yield pending
 
 
-async def _scan(tables: Tables, prefix: str):  # type: ignore[no-untyped-def]  # an async generator of rows
+async def _scan(tables: Tables, prefix: str) -> AsyncIterator[Row]:
     partition = key = None
     while True:
         rows = await tables.query(FILES, prefix=prefix, after_partition=partition, after=key, limit=500)

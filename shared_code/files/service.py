@@ -22,7 +22,16 @@ TRIES = 8
 
 class FilesService:
     def __init__(
-        self, *, blobs: Blobs, records: Records, ledger: UsageLedger, uploads: Uploads, shares: Shares, clock: Clock, container: str, variants: str
+        self,
+        *,
+        blobs: Blobs,
+        records: Records,
+        ledger: UsageLedger,
+        uploads: Uploads,
+        shares: Shares,
+        clock: Clock,
+        container: str,
+        variants: str,
     ) -> None:
         self._blobs, self._records, self._ledger, self._clock = blobs, records, ledger, clock
         self._container, self._variants = container, variants
@@ -33,10 +42,22 @@ class FilesService:
         return await self._records.get(owner_id, file_id)
 
     async def page(
-        self, owner_id: str, *, after: str | None, limit: int, folder: str | None = None, content_type: str | None = None, status: Status | None = "active"
+        self,
+        owner_id: str,
+        *,
+        after: str | None,
+        limit: int,
+        folder: str | None = None,
+        content_type: str | None = None,
+        status: Status | None = "active",
     ) -> list[File]:
         return await self._records.page(
-            owner_id, after=after, limit=limit, folder=names.safe_folder(folder) if folder else None, content_type=content_type, status=status
+            owner_id,
+            after=after,
+            limit=limit,
+            folder=names.safe_folder(folder) if folder else None,
+            content_type=content_type,
+            status=status,
         )
 
     async def usage(self, owner_id: str) -> Usage:

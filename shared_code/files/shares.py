@@ -35,7 +35,9 @@ class Shares:
         # Downloads of one link at one time are counted together: one write for all that this process serves.
         self._counts: Coalescer[None, None] = Coalescer(self._count)
 
-    async def create(self, owner_id: str, file_id: str, *, expires_in: int, password: str | None, max_downloads: int | None) -> tuple[Share, str]:
+    async def create(
+        self, owner_id: str, file_id: str, *, expires_in: int, password: str | None, max_downloads: int | None
+    ) -> tuple[Share, str]:
         """A new share and its token, which is stored only as a hash. Raises NotFound for a file that is not active."""
         await self._records.get(owner_id, file_id, active=True)
         now, token = self._clock.now(), secrets.token_urlsafe(24)
@@ -130,7 +132,9 @@ class Shares:
 
         def wrong(current: Share) -> Share:
             fresh = current.wrong_since is None or now - current.wrong_since >= WRONG_WINDOW
-            return replace(current, wrong_passwords=1 if fresh else current.wrong_passwords + 1, wrong_since=now if fresh else current.wrong_since)
+            return replace(
+                current, wrong_passwords=1 if fresh else current.wrong_passwords + 1, wrong_since=now if fresh else current.wrong_since
+            )
 
         await self._update(share.token_hash, wrong)
         raise Unauthenticated("The password is wrong.", code="share_password_wrong", extra=challenge)

@@ -53,14 +53,22 @@ class Uploads:
         self._container, self.rules, self._max_direct_bytes, self._hook = container, rules, max_direct_bytes, hook
 
     async def receive(
-        self, owner_id: str, declared: str | None, chunks: AsyncIterator[bytes], *, max_bytes: int | None = None, hold: int = incoming.BLOCK_BYTES
+        self,
+        owner_id: str,
+        declared: str | None,
+        chunks: AsyncIterator[bytes],
+        *,
+        max_bytes: int | None = None,
+        hold: int = incoming.BLOCK_BYTES,
     ) -> Received:
         """Take in one file's bytes (see ``incoming.receive``); nothing is visible or counted yet."""
         rules = self.rules if max_bytes is None else replace(self.rules, max_bytes=min(max_bytes, self.rules.max_bytes))
         file_id = new_file_id(owner_id, self._clock.now())
         return await incoming.receive(self._blobs, self._container, file_id, declared, chunks, rules, hold=hold)
 
-    async def store(self, owner_id: str, received: Received, filename: str | None, *, folder: str = "/", metadata: Mapping[str, Any] | None = None) -> File:
+    async def store(
+        self, owner_id: str, received: Received, filename: str | None, *, folder: str = "/", metadata: Mapping[str, Any] | None = None
+    ) -> File:
         """Make a received file the owner's; raises TooLarge ``quota_exceeded``.
 
         Once all bytes are here the client's leaving changes nothing any more.
@@ -71,7 +79,9 @@ class Uploads:
     async def _store(self, file: File, received: Received) -> File:
         pending = Pending(file, file.created_at + ABANDONED, direct=False)
         counted = Change(active_files=1, bytes=file.size, content_type=file.content_type, files_of_type=1, within_quota=True)
-        etag = (await self._ledger.apply(file.owner_id, replace(counted, operations=[Insert(pending_key(file.id), pending_values(pending))])))[0]
+        etag = (
+            await self._ledger.apply(file.owner_id, replace(counted, operations=[Insert(pending_key(file.id), pending_values(pending))]))
+        )[0]
         try:
             properties = await incoming.make_visible(self._blobs, self._container, received)
             stored = await self._records.activate(pending, replace(file, blob_etag=properties.etag), etag)
@@ -123,7 +133,10 @@ class Uploads:
         if size == 0:
             raise InvalidInput("The file is empty.", loc=("body", "size"), code="empty_file")
         if size > self._max_direct_bytes:
-            raise TooLarge(f"A direct upload may have {names.human_size(self._max_direct_bytes)} ({self._max_direct_bytes} bytes).", code="file_too_large")
+            raise TooLarge(
+                f"A direct upload may have {names.human_size(self._max_direct_bytes)} ({self._max_direct_bytes} bytes).",
+                code="file_too_large",
+            )
         now = self._clock.now()
         file = self._new_file(owner_id, new_file_id(owner_id, now), filename, essence, size, folder, metadata or {})
         pending = Pending(file, now + timedelta(seconds=GRANT_SECONDS), direct=True)
@@ -221,5 +234,3 @@ class Uploads:
             blob_etag="",
             image=Image("pending") if content_type.startswith("image/") else None,
         )
-
-

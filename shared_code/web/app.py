@@ -58,7 +58,7 @@ async def _domain_error(request: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    details = [{"loc": [str(part) if not isinstance(part, int) else part for part in item["loc"]], "msg": item["msg"], "type": item["type"]} for item in error.errors()]
+    details = [{"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]} for item in error.errors()]
     first = details[0]
     sentence = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
     return problem(request.scope, 422, "validation_failed", sentence, extra={"errors": details})

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from azurefunctions.extensions import base
+from azurefunctions.extensions import base  # type: ignore[import-untyped]  # it ships no types
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,17 +21,17 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 _INVOCATION_ID = b"x-ms-invocation-id"
 
 
-class RequestSynchronizer(base.RequestSynchronizer):
+class RequestSynchronizer(base.RequestSynchronizer):  # type: ignore[misc]  # the base package ships no types
     def sync_route_params(self, request: Any, path_params: Any) -> None:
         """The host's route parameters are ignored: FastAPI's router decides again (the host matches alphabetically)."""
 
 
-class RequestType(metaclass=base.RequestTrackerMeta):
+class RequestType(metaclass=base.RequestTrackerMeta):  # type: ignore[metaclass]  # likewise
     request_type = Request
     synchronizer = RequestSynchronizer()
 
 
-class ResponseType(metaclass=base.ResponseTrackerMeta):
+class ResponseType(metaclass=base.ResponseTrackerMeta):  # type: ignore[metaclass]  # likewise
     label = base.ResponseLabels.STANDARD
     response_type = Response
 
@@ -49,7 +49,7 @@ class WebApp(base.WebApp):  # type: ignore[misc]  # the base package ships no ty
         return self
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self._endpoint is not None and scope["type"] == "http"
+        assert self._endpoint is not None
         started = False
 
         async def watched(message: Message) -> None:

@@ -84,6 +84,10 @@ class Inbox:
         return message
 
 
+async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    await app(scope, receive, send)
+
+
 def make_handler(app: ASGIApp) -> Handler:
     """The body of an HTTP-triggered function that runs ``app`` for its request.
 
@@ -110,7 +114,7 @@ def make_handler(app: ASGIApp) -> Handler:
                 out = await gate
             await out(message)
 
-        task = loop.create_task(app(req.scope, inbox, send))  # type: ignore[arg-type]  # ASGIApp is declared Awaitable; it is a coroutine
+        task = asyncio.ensure_future(_run(app, req.scope, inbox, send))
 
         def finished(done: asyncio.Task[None]) -> None:
             inbox.close()

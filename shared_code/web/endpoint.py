@@ -31,7 +31,7 @@ class Endpoint(APIRoute):
 
         async def endpoint(request: Request) -> Response:
             if caller is not None:  # before the body: a stranger's bytes are not read
-                await caller(request)  # type: ignore[arg-type]  # FastAPI's Request is Starlette's
+                await caller(request)
             body = b""
             if takes_json or takes_key:
                 body = await json_body.read_bytes(request, json_body.MAX_BYTES)
@@ -39,7 +39,7 @@ class Endpoint(APIRoute):
             key = request.headers.get(HEADER) if takes_key else None
             if key is None:
                 return await handle(request)
-            owner = (await authenticated(request)).user_id if caller is not None else "anonymous"  # type: ignore[arg-type]
+            owner = (await authenticated(request)).user_id if caller is not None else "anonymous"
             idempotency: Idempotency = request.app.state.idempotency()
             return await idempotency.run(key, f"{owner}:{name}:{request.url.path}", body, lambda: handle(request))
 

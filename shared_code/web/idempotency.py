@@ -10,14 +10,14 @@ import hmac
 import json
 import secrets
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
 from shared_code.clock import Clock
 from shared_code.errors import Conflict, InvalidInput, InvalidRequest
 from shared_code.storage.daily import table_for
-from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Insert, Merge, Missing, Replace, Row, Tables
+from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Insert, Merge, Missing, Replace, Row, Tables, Value
 
 HEADER = "idempotency-key"
 TABLE = "idempotency"
@@ -66,7 +66,7 @@ class Idempotency:
         """Our new row, or the earlier request's row when it has its answer."""
         now = self._clock.now()
         today, yesterday = table_for(TABLE, now), table_for(TABLE, now - timedelta(days=1))
-        values = {"request_hash": request_hash, "started_at": now}
+        values: dict[str, Value] = {"request_hash": request_hash, "started_at": now}
         try:
             etag = await self._tables.apply(today, partition, Insert(row_key, values))
             mine = Row(partition, row_key, values, etag)
@@ -80,7 +80,8 @@ class Idempotency:
         if mine is not None:
             await self._release(today, mine)
         if earlier.values["request_hash"] != request_hash:
-            raise InvalidInput("This Idempotency-Key was used with a different body.", loc=("header", "Idempotency-Key"), code="idempotency_key_reused")
+            message = "This Idempotency-Key was used with a different body."
+            raise InvalidInput(message, loc=("header", "Idempotency-Key"), code="idempotency_key_reused")
         if earlier.values.get("answer"):
             return today, earlier
         where = yesterday if mine else today
@@ -99,8 +100,10 @@ class Idempotency:
             pass  # it is not ours any more
 
 
-def _started(row: Row):  # type: ignore[no-untyped-def]  # a datetime by construction; tables hold plain values
-    return row.values["started_at"]
+def _started(row: Row) -> datetime:
+    started = row.values["started_at"]
+    assert isinstance(started, datetime)
+    return started
 
 
 def _keep(response: Response, secret: bytes) -> bytes | None:

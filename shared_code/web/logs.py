@@ -13,7 +13,10 @@ def configure(settings: Settings) -> None:
     """Set up structlog once for the process; libraries' warnings take the same way out."""
     level = getattr(logging, settings.log_level.upper())
     console = settings.log_format == "console"
-    last: list[Any] = [structlog.dev.ConsoleRenderer()] if console else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    if console:
+        last: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+    else:
+        last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -26,5 +29,5 @@ def configure(settings: Settings) -> None:
         cache_logger_on_first_use=False,
     )
     # The SDKs log every request with its URL, which may hold a signature.
-    for name in ("azure", "azure.core.pipeline.policies.http_logging_policy", "aiohttp"):
+    for name in ("azure", "azure.core.pipeline.policies.http_logging_policy", "aiohttp", "pyvips"):
         logging.getLogger(name).setLevel(logging.WARNING)
