@@ -45,9 +45,9 @@ def reference(document: Mapping[str, Any]) -> Response:
         for method, operation in operations.items():
             sections.setdefault(operation.get("tags", ["other"])[0], []).append(_operation(document, path, method, operation))
     contents = "".join(f'<a href="#{html.escape(tag)}">{html.escape(tag)}</a> ' for tag in sections)
-    body = "".join(
-        f'<section id="{html.escape(tag)}"><h2>{html.escape(tag)}</h2>{"".join(items)}</section>' for tag, items in sections.items()
-    )
+    body = ""
+    for tag, items in sections.items():
+        body += f'<section id="{html.escape(tag)}"><h2>{html.escape(tag)}</h2>{"".join(items)}</section>'
     return _page(
         "Lydian API reference", f'<h1>API reference</h1><nav class="links">{contents}<a href="/openapi.json">openapi.json</a></nav>{body}'
     )
@@ -57,8 +57,7 @@ def _operation(document: Mapping[str, Any], path: str, method: str, operation: M
     lock = '<span class="lock">needs a token</span>' if operation.get("security") else '<span class="lock">open</span>'
     text = html.escape(operation.get("description") or operation.get("summary") or "")
     parameters = "".join(
-        f"<tr><td><code>{html.escape(item['name'])}</code></td><td>{html.escape(item['in'])}</td>"
-        f"<td>{_type(document, item['schema'])}</td><td>{html.escape(item.get('description') or item['schema'].get('description') or '')}</td></tr>"
+        _row(document, item["name"], item["in"], item["schema"], item.get("description") or item["schema"].get("description") or "")
         for item in operation.get("parameters", ())
         if item["in"] != "header"
     )
@@ -79,11 +78,13 @@ def _body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
         for name, field in schema.get("properties", {}).items():
             meaning = field.get("description", "") + (" (required)" if name in required else "")
             place = "form" if kind.startswith("multipart") else "body"
-            rows.append(
-                f"<tr><td><code>{html.escape(name)}</code></td><td>{place}</td><td>{_type(document, field)}</td>"
-                f"<td>{html.escape(meaning)}</td></tr>"
-            )
+            rows.append(_row(document, name, place, field, meaning))
     return "".join(rows)
+
+
+def _row(document: Mapping[str, Any], name: str, place: str, schema: Mapping[str, Any], meaning: str) -> str:
+    cells = (f"<code>{html.escape(name)}</code>", place, _type(document, schema), html.escape(meaning))
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
 def _resolve(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
