@@ -49,7 +49,7 @@ def main() -> int:
     try:
         return _start(options)
     except StartError as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:
         return 130

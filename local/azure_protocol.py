@@ -15,13 +15,13 @@ class Message:
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update({name: value for name, value in fields.items() if value is not None})
 
-    def WhichOneof(self, group: str) -> str | None:  # protobuf's own name
+    def WhichOneof(self, _group: str) -> str | None:  # protobuf's own name
         """The one field that is set; used on messages that consist of one oneof (TypedData)."""
         return next(iter(self.__dict__), None)
 
 
 class ParameterBinding(Message):
-    def WhichOneof(self, group: str) -> str | None:  # protobuf's own name
+    def WhichOneof(self, _group: str) -> str | None:  # protobuf's own name
         return "data"
 
 

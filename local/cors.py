@@ -16,11 +16,13 @@ class Cors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         headers: dict[bytes, bytes] = dict(scope["headers"])
         origin = headers.get(b"origin")
         if origin is None or not (self._any or origin in self._origins):
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         granted = self._granted(origin)
         if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
             granted += [
@@ -28,7 +30,8 @@ class Cors:
                 (b"access-control-allow-headers", headers.get(b"access-control-request-headers", b"*")),
             ]
             await send({"type": "http.response.start", "status": 204, "headers": granted})
-            return await send({"type": "http.response.body", "body": b""})
+            await send({"type": "http.response.body", "body": b""})
+            return
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -35,7 +35,7 @@ class Host:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return  # neither lifespan nor websockets exist in Functions
-        exchange = _Exchange(scope, receive, send)
+        exchange = _Exchange(receive, send)
         try:
             await self._answer(scope, exchange)
         finally:
@@ -53,7 +53,8 @@ class Host:
     async def _answer(self, scope: Scope, exchange: "_Exchange") -> None:
         path = request_path(scope["path"], scope["raw_path"])
         if path.startswith(("/admin/", "/runtime/")):  # the host's own, whatever the app's routes say
-            return await self._administer(scope, path, exchange)
+            await self._administer(scope, path, exchange)
+            return
         length = -1
         for name, value in scope["headers"]:
             if name == b"content-length":
@@ -61,27 +62,37 @@ class Host:
             elif name == b"transfer-encoding":
                 exchange.limit = self._body_limit
         if length > self._body_limit:
-            return await exchange.end(413)
+            await exchange.end(413)
+            return
         app = self._routes.find(scope["method"], path)
         if app is None:
-            return await exchange.end(404)
+            await exchange.end(404)
+            return
         if exchange.limit is None:
-            return await app(scope, exchange.receive, exchange.send)
-        await app(scope, exchange.receive_limited, exchange.send)
-        if exchange.refused and exchange.status == 0:
+            await app(scope, exchange.receive, exchange.send)
+            return
+        try:
+            await app(scope, exchange.receive_limited, exchange.send)
+        except Exception:
+            if not exchange.unanswered_refusal:
+                raise  # else it is what becomes of an app whose client seems to leave in the middle of its body
+        if exchange.unanswered_refusal:
             await exchange.end(413)
 
     async def _administer(self, scope: Scope, path: str, exchange: "_Exchange") -> None:
         """POST /admin/functions/NAME {"input": …}: fire a function by hand. Answers 202 whatever becomes of the run, as Azure does."""
         function = self._others.get(path.removeprefix(_ADMIN).lower())
         if not path.startswith(_ADMIN) or function is None:
-            return await exchange.end(404)
+            await exchange.end(404)
+            return
         if scope["method"] != "POST":
-            return await exchange.end(405)
+            await exchange.end(405)
+            return
         body = await _read(exchange.receive)
         data = None if body is None else manual_data(function, body)
         if data is None:
-            return await exchange.end(400)
+            await exchange.end(400)
+            return
         # The real host answers before the run; here it is waited for, so that a script knows when it is over.
         run = asyncio.create_task(self._runner.fire(function, data, "by hand"))
         self._fired.add(run)
@@ -123,7 +134,7 @@ class _Exchange:
 
     __slots__ = ("_read", "_send", "limit", "receive", "refused", "request_id", "size", "started", "status", "whole")
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send) -> None:
         self.started = time.perf_counter()
         self.receive = receive
         self._send = send
@@ -135,8 +146,12 @@ class _Exchange:
         self.whole = False
         self.request_id = b""
 
+    @property
+    def unanswered_refusal(self) -> bool:
+        return self.refused and self.status == 0
+
     async def send(self, message: Message) -> None:
-        if self.refused and self.status == 0:
+        if self.unanswered_refusal:
             return  # whatever the app says of its lost client: 413 goes out instead
         if message["type"] == "http.response.body":
             self.size += len(message.get("body", b""))

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import ipaddress
 import os
 import signal
 import socket
@@ -155,7 +156,7 @@ class Session:
         )
 
     def _print_start(self, routes: list[Route], others: list[Function]) -> None:
-        url = f"http://{'localhost' if self._options.host in ('127.0.0.1', '0.0.0.0') else self._options.host}:{self._port}"
+        url = f"http://{_shown(self._options.host)}:{self._port}"
         counts: dict[str, int] = {}
         for function in others:
             kind = function.kind.removesuffix("trigger")
@@ -175,7 +176,18 @@ class Session:
         if others:
             first = min(others, key=lambda function: function.kind != "timertrigger").name
             rows.append(("Fire", f"curl -X POST {url}/admin/functions/{first} -H 'Content-Type: application/json' -d '{{}}'"))
-        print("\n" + "\n".join(f"  {label:<10} {value}" for label, value in rows) + "\n\n  Ctrl-C stops it all.\n", flush=True)
+        sys.stdout.write("\n" + "\n".join(f"  {label:<10} {value}" for label, value in rows) + "\n\n  Ctrl-C stops it all.\n\n")
+
+
+def _shown(address: str) -> str:
+    """What to type into a browser for an address to listen on."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.is_loopback or parsed.is_unspecified:
+        return "localhost"
+    return f"[{address}]" if parsed.version == 6 else address
 
 
 def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":

@@ -80,7 +80,7 @@ class Child:
 
     def __init__(self, command: Sequence[str], log_file: Path) -> None:
         with log_file.open("ab") as output:
-            self._process = subprocess.Popen(  # our own command line
+            self._process = subprocess.Popen(  # noqa: S603  # our own command line  # our own command line
                 [sys.executable, "-I", "-S", str(Path(leash.__file__)), *command],
                 stdin=subprocess.PIPE,
                 stdout=output,

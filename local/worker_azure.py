@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from yarl import URL
 
 from . import azure_protocol as rpc
+from . import log
 from .settings import StartError
 from .worker import Function, InvocationFailed, ParamsOf, TriggerData, trigger_of
 
@@ -138,6 +139,7 @@ class Proxy:
         self._url = url
         self._invocation_id = invocation_id
         self._body_sent = asyncio.Event()
+        self._left = False
 
     async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         relaying = asyncio.create_task(self._relay(scope, receive, send))
@@ -148,8 +150,12 @@ class Proxy:
             for task in (relaying, watching):
                 task.cancel()
             await asyncio.wait({relaying, watching})
-        if not relaying.cancelled() and (error := relaying.exception()) is not None:
-            raise error
+        error = None if relaying.cancelled() else relaying.exception()
+        if error is None or self._left:
+            return
+        if isinstance(error, aiohttp.ClientPayloadError):
+            raise log.Cut from error  # the worker cut its response, and has said why
+        raise error
 
     async def _client_left(self, receive: Receive) -> None:
         await self._body_sent.wait()
@@ -185,6 +191,7 @@ class Proxy:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
+                self._left = True
                 raise ConnectionResetError("the client left before its body was whole")
             if message.get("body"):
                 yield message["body"]

@@ -59,7 +59,7 @@ class TimerLoop:
 
 async def _sleep_until(due: datetime) -> float:
     """Returns how late it is, in seconds. Sleeps in pieces, since the event loop's clock stands still in suspension."""
-    while (left := (due - datetime.now(UTC)).total_seconds()) > 0:
+    while (left := (due - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110  # the wall clock sets no event
         await asyncio.sleep(min(left, _LONGEST_SLEEP))
     return -left
 
