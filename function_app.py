@@ -20,7 +20,7 @@ container = Container(settings)
 enabled = [service for service in BUILT if service in settings.services]
 
 routers = [common_http.router, *(importlib.import_module(f"functions.{service}.http").router for service in enabled)]
-web = web_app.build(settings, routers)
+web = web_app.build(settings, routers, on_first_request=container.preload)
 web.state.container = container
 web.state.authenticator = TokenAuthenticator(container)
 web.state.idempotency = lambda: container.idempotency  # storage is opened by the first request that needs it

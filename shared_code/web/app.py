@@ -1,6 +1,6 @@
 """The FastAPI app that declares every endpoint: errors, CORS and the middleware around them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -16,6 +16,7 @@ from shared_code.errors import LydianError
 from shared_code.settings import Settings
 
 from .context import RequestContext
+from .endpoint import Endpoint
 from .problems import from_error, problem
 
 EXPOSED_HEADERS = [
@@ -24,7 +25,7 @@ EXPOSED_HEADERS = [
 ]  # fmt: skip
 
 
-def build(settings: Settings, routers: Iterable[APIRouter]) -> FastAPI:
+def build(settings: Settings, routers: Iterable[APIRouter], *, on_first_request: Callable[[], None] = lambda: None) -> FastAPI:
     """An app with the routers' routes. The caller sets ``state.authenticator``, ``state.container``
     and ``state.idempotency`` (a function that gives it)."""
     # The OpenAPI document is served by functions/common, as a function of its own.
@@ -32,6 +33,10 @@ def build(settings: Settings, routers: Iterable[APIRouter]) -> FastAPI:
     for router in routers:
         # Not include_router: its wrapper would be matched again on every request.
         app.router.routes.extend(router.routes)
+    literal_paths = frozenset(route.path for route in app.router.routes if isinstance(route, Endpoint) and not route.param_convertors)
+    for route in app.router.routes:
+        if isinstance(route, Endpoint):
+            route.literal_paths = literal_paths
     app.add_exception_handler(LydianError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -47,7 +52,7 @@ def build(settings: Settings, routers: Iterable[APIRouter]) -> FastAPI:
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    app.add_middleware(RequestContext, log_requests=settings.log_format == "json")
+    app.add_middleware(RequestContext, log_requests=settings.log_format == "json", on_first_request=on_first_request)
     return app
 
 

@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -31,14 +32,18 @@ class RequestContext:
     need not open one.
     """
 
-    def __init__(self, app: ASGIApp, *, log_requests: bool) -> None:
+    def __init__(self, app: ASGIApp, *, log_requests: bool, on_first_request: Callable[[], None] = lambda: None) -> None:
         self.app = app
         self.log_requests = log_requests
+        self._on_first_request: Callable[[], None] | None = on_first_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if self._on_first_request is not None:
+            self._on_first_request, first = None, self._on_first_request
+            first()
         identifier = request_id(scope)
         structlog.contextvars.bind_contextvars(request_id=identifier)
         began = time.perf_counter()

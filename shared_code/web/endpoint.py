@@ -7,6 +7,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from . import json_body
 from .callers import CallerDependency, authenticated
@@ -22,6 +24,15 @@ def idempotent(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Endpoint(APIRoute):
+    literal_paths: frozenset[str] = frozenset()
+    """The app's paths without parameters; set by ``app.build``."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As FastAPI does, but a parameter never takes a literal path: ``DELETE /api/files/upload`` is 405, not a file."""
+        if self.param_convertors and scope["path"] in self.literal_paths:
+            return Match.NONE, {}
+        return super().matches(scope)
+
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         caller = _caller_dependency(self.dependant)
