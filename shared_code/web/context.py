@@ -41,8 +41,8 @@ class RequestContext:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if self._on_first_request is not None:
-            self._on_first_request, first = None, self._on_first_request
+        if (first := self._on_first_request) is not None:
+            self._on_first_request = None
             first()
         identifier = request_id(scope)
         structlog.contextvars.bind_contextvars(request_id=identifier)
