@@ -99,11 +99,14 @@ async def receive(
     size = blocks = 0
     staging: list[asyncio.Task[None]] = []
 
-    async def stage(data: bytes) -> None:
+    async def stage() -> None:
         nonlocal blocks
+        # The wait comes first: a block that is cut off before it would be held beside the others meanwhile.
         if len(staging) == IN_FLIGHT:
             await staging.pop(0)
-        staging.append(asyncio.create_task(blobs.stage(container, file_id, blocks, data)))
+        block = bytes(memoryview(buffer)[:BLOCK_BYTES])
+        del buffer[:BLOCK_BYTES]
+        staging.append(asyncio.create_task(blobs.stage(container, file_id, blocks, block)))
         blocks += 1
 
     try:
@@ -115,13 +118,10 @@ async def receive(
             digest.update(chunk)
             buffer += chunk
             while len(buffer) > BLOCK_BYTES:
-                block = bytes(memoryview(buffer)[:BLOCK_BYTES])
-                del buffer[:BLOCK_BYTES]
-                await stage(block)
+                await stage()
         content_type = check.finish()
         if blocks or len(buffer) > hold:
-            await stage(bytes(buffer))
-            buffer.clear()
+            await stage()
         for task in staging:
             await task
     except BaseException:
