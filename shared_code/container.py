@@ -52,7 +52,11 @@ class Container:
 
             version = settings.storage_api_version or None
             if settings.storage_connection_string:
-                return AzureStorage.from_connection_string(settings.storage_connection_string, api_version=version)
+                # SPEC §1: local pages of any port may upload directly.
+                origins = ["*"] if settings.environment == "local" else []
+                return AzureStorage.from_connection_string(
+                    settings.storage_connection_string, api_version=version, emulator_origins=origins
+                )
             from azure.identity.aio import ManagedIdentityCredential
 
             credential = ManagedIdentityCredential(client_id=settings.managed_identity_client_id or None)

@@ -38,8 +38,10 @@ class DelegationKey:
 
 
 class AzureBlobs:
-    def __init__(self, clients: GetClients) -> None:
+    def __init__(self, clients: GetClients, emulator_origins: Sequence[str] = ()) -> None:
+        """``emulator_origins`` may upload to a local emulator from a browser; on Azure the infrastructure code says who may."""
         self._clients = clients
+        self._new_origins = emulator_origins
 
     async def put(
         self,
@@ -150,6 +152,9 @@ class AzureBlobs:
         clients = self._clients()
         expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=lifetime)
         with _guard:
+            if self._new_origins and clients.account.is_local:
+                origins, self._new_origins = self._new_origins, ()
+                await self.allow_cors(origins)
             await _ensure(clients, container)
             key = await _signing_key(clients, expires_at)
         token = generate_blob_sas(

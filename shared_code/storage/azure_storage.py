@@ -1,6 +1,7 @@
 """The three Azure adapters behind one account. Importing this module, or constructing, imports no SDK and opens nothing."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,16 +18,20 @@ if TYPE_CHECKING:
 class AzureStorage:
     """``Storage`` on an Azure storage account or Azurite. Safe to keep for the life of the process, whatever its event loops."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, emulator_origins: Sequence[str] = ()) -> None:
         self._clients = ClientsOfLoop(account)
+        self._emulator_origins = emulator_origins
 
     @classmethod
-    def from_connection_string(cls, connection_string: str, *, api_version: str | None = None) -> "AzureStorage":
+    def from_connection_string(
+        cls, connection_string: str, *, api_version: str | None = None, emulator_origins: Sequence[str] = ()
+    ) -> "AzureStorage":
         """``api_version`` pins the version of blob and queue requests, for an Azurite that refuses newer ones.
 
+        ``emulator_origins`` are allowed to upload directly where the account is a local emulator.
         The connection string is read at the first call, which raises ``ValueError`` when it is malformed.
         """
-        return cls(Account(connection_string=connection_string, api_version=api_version))
+        return cls(Account(connection_string=connection_string, api_version=api_version), emulator_origins)
 
     @classmethod
     def from_account(
@@ -55,7 +60,7 @@ class AzureStorage:
     def blobs(self) -> "AzureBlobs":
         from .azure_blobs import AzureBlobs
 
-        return AzureBlobs(self._clients)
+        return AzureBlobs(self._clients, self._emulator_origins)
 
     @cached_property
     def tables(self) -> "AzureTables":

@@ -42,7 +42,7 @@ def build(settings: Settings, routers: Iterable[APIRouter], *, on_first_request:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _client_left)
     app.add_exception_handler(Exception, _unhandled)
-    if settings.cors_origins or settings.local:
+    if settings.cors_origins or settings.environment == "local":
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),

@@ -1,5 +1,6 @@
 """What is true of every request: its id, the security headers, HEAD wherever GET is, one log line."""
 
+import asyncio
 import re
 import secrets
 import time
@@ -67,6 +68,12 @@ class RequestContext:
 
         try:
             await self.app(scope, receive, answer)
+        except asyncio.CancelledError:
+            status = status or 499  # the client left first; nginx's name for it
+            raise
+        except Exception:
+            status = status or 500  # what the web extension will answer
+            raise
         finally:
             if self.log_requests:
                 caller = state.get("caller")

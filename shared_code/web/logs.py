@@ -13,10 +13,12 @@ def configure(settings: Settings) -> None:
     """Set up structlog once for the process; libraries' warnings take the same way out."""
     level = getattr(logging, settings.log_level.upper())
     console = settings.log_format == "console"
+    # Not structlog's own choice, which prints local variables: passwords and tokens among them.
+    tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     if console:
-        last: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        last: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)]
     else:
-        last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        last = [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

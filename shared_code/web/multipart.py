@@ -13,6 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from shared_code.errors import InvalidRequest, TooLarge, UnsupportedType
 
+from .json_body import declared_length
+
 MAX_PARTS = 64
 """The parser itself limits a part's headers, in number and length."""
 
@@ -68,8 +70,7 @@ async def parts(request: Request, max_bytes: int) -> AsyncIterator[Part]:
     ends too soon or has too long headers, TooLarge for too many parts or bytes.
     """
     boundary = _boundary(request)
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
+    if declared_length(request) > max_bytes:
         raise _too_large(max_bytes)
     events = _events(request, boundary, max_bytes)
     async for event in events:
