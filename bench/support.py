@@ -117,7 +117,9 @@ class Setup(ExitStack):
     def start(self, command: Sequence[str], port: int, path: str, environment: dict[str, str]) -> Server:
         log = self.folder / f"{port}.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603  # ours
+            process = subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
+            )  # ours
         self.callback(_end, process)
         server = Server(process, port, log)
         _wait(server, path)
@@ -185,9 +187,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def banner(title: str) -> None:
-    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S607  # from PATH, as the peer
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     load = os.getloadavg()[0]
-    print(f"{title}\n{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, Python {platform.python_version()}, Node {node}, load {load:.1f}\n")
+    print(
+        f"{title}\n{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, Python {platform.python_version()}, Node {node}, load {load:.1f}\n"
+    )
 
 
 def verdict(name: str, ratio: float, goal: float) -> None:

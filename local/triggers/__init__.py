@@ -28,6 +28,9 @@ class Triggers:
     def start(self, functions: Iterable[Function]) -> None:
         watched: dict[tuple[str, str], list[WatchedFunction]] = {}
         for function in functions:
+            if _disabled(function.name):
+                log.line(f"{function.name} is off: AzureWebJobs.{function.name}.Disabled")
+                continue
             try:
                 match function.kind:
                     case "timertrigger":
@@ -54,6 +57,11 @@ class Triggers:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._receipts.close()
+
+
+def _disabled(name: str) -> bool:
+    """As in Azure ("How to disable functions"): the function stays, and `/admin/functions/NAME` still fires it."""
+    return os.environ.get(f"AzureWebJobs.{name}.Disabled", "").lower() in ("true", "1")
 
 
 def _connection(function: Function) -> str:
