@@ -1,8 +1,6 @@
 """Bytes on their way in: multipart uploads, and direct ones by a grant."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -47,8 +45,7 @@ def add_routes(router: APIRouter) -> None:
 
 async def upload(request: Request, caller: FilesCaller, base_url: BaseUrl, container: ContainerDep) -> Response:
     """Store one file. The body is read as a stream; its type is decided from its bytes."""
-    async with _refusal_heard(request):
-        form = await _read_one(request, caller, container.files_uploads)
+    form = await _read_one(request, caller, container.files_uploads)
     file = await container.files_uploads.store(
         caller.user_id, form.received[0], form.filenames[0], folder=form.folder or "/", metadata=form.metadata or {}
     )
@@ -58,8 +55,7 @@ async def upload(request: Request, caller: FilesCaller, base_url: BaseUrl, conta
 async def upload_multiple(request: Request, caller: FilesCaller, base_url: BaseUrl, container: ContainerDep) -> Response:
     """Store up to 20 files; a bad one never loses a good one."""
     uploads, errors = container.files_uploads, _Errors(request)
-    async with _refusal_heard(request):
-        form = await _read_several(request, caller, uploads, errors)
+    form = await _read_several(request, caller, uploads, errors)
     at_once = asyncio.Semaphore(STORED_AT_ONCE)
 
     async def store(received: Received, filename: str) -> File | None:
@@ -163,16 +159,6 @@ class _Errors:
         self.first = self.first or error
         body = problem_body(self._scope, status_of(error), error.code, error.message, error.extra)
         self.listed.append({"filename": filename, "problem": body})
-
-
-@contextlib.asynccontextmanager
-async def _refusal_heard(request: Request) -> AsyncIterator[None]:
-    """Read on for a moment after a refusal, so that a client that is still sending hears it."""
-    try:
-        yield
-    except LydianError:
-        await multipart.drain(request)
-        raise
 
 
 def _form(name: str, *, several: bool) -> dict[str, Any]:

@@ -16,11 +16,14 @@ def cleaned(address: str) -> str:
     Deliberately looser than RFC 5321 (any mail system's own rules decide) but without quoting, comments and line ends, so
     that nothing can be smuggled into a header.
     """
-    address = address.strip()
-    normal = normalise(address)
-    if len(normal) > MAX_LENGTH or not _ADDRESS.fullmatch(normal) or ".." in normal:
+    if not is_address(address):
         raise InvalidInput("This is not an e-mail address.", loc=("body", "email"), code="invalid_email")
-    return address
+    return address.strip()
+
+
+def is_address(address: str) -> bool:
+    normal = normalise(address)
+    return len(normal) <= MAX_LENGTH and _ADDRESS.fullmatch(normal) is not None and ".." not in normal
 
 
 def normalise(address: str) -> str:

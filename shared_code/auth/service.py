@@ -10,7 +10,7 @@ from shared_code.errors import Conflict, InvalidInput, Unauthenticated
 from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Insert, Merge, Missing, Tables
 
 from . import passwords, tokens
-from .emails import cleaned, normalise
+from .emails import cleaned, is_address, normalise
 from .keys import SigningKey
 from .models import Client, Role, Session, Tokens, User
 from .sessions import ReuseDetected, Sessions
@@ -75,7 +75,9 @@ class AuthService:
 
     async def login(self, email: str, password: str, client: Client) -> Tokens:
         """Sign in. An unknown address and a wrong password are one error and the same work: two reads and one Argon2."""
-        found = await self._tables.get(EMAILS, normalise(email)[:512] or "-", EMAIL_KEY)
+        # What is no address is nobody's, and costs the same as an address that is nobody's.
+        address = normalise(email) if is_address(email) else "-"
+        found = await self._tables.get(EMAILS, address, EMAIL_KEY)
         row = await self._tables.get(USERS, str(found.values["user_id"]) if found else "nobody", USER_KEY)
         user = to_user(row) if row else None
         right = await passwords.verify_password(password, user.password_hash if user else None)

@@ -10,6 +10,8 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .linger import Linger
+
 log = structlog.get_logger("lydian")
 
 SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
@@ -45,6 +47,9 @@ class RequestContext:
         if (first := self._on_first_request) is not None:
             self._on_first_request = None
             first()
+        if Linger.concerns(scope):
+            linger = Linger(scope, receive, send)
+            receive, send = linger.receive, linger.send
         identifier = request_id(scope)
         structlog.contextvars.bind_contextvars(request_id=identifier)
         began = time.perf_counter()

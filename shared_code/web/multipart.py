@@ -1,7 +1,5 @@
 """Multipart bodies (RFC 7578), parsed as they arrive and with every limit enforced while reading."""
 
-import asyncio
-import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -179,19 +177,6 @@ def _text(raw: bytes) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
-
-
-async def drain(request: Request, limit: int = 2 * 1024 * 1024) -> None:
-    """Read on after a refusal, up to ``limit`` bytes and for two seconds: a client that is still sending when the connection
-    closes would see a reset instead of our answer."""
-    size = 0
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(2):
-            while size < limit:
-                message = await request.receive()
-                size += len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return
 
 
 def _too_large(max_bytes: int) -> TooLarge:
