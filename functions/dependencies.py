@@ -1,11 +1,15 @@
 """What handlers ask for: the container's services and the few facts of a request that several of them need."""
 
 import ipaddress
+import re
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
 from shared_code.container import Container
+
+
+_HOP = re.compile(r"\[([^\]]*)\](?::[0-9]*)?|([0-9.]+):[0-9]*")
 
 
 async def container(request: Request) -> Container:
@@ -24,22 +28,32 @@ def client_address(request: Request) -> str:
     found: Container = request.app.state.container
     address = request.client.host if request.client else ""
     networks = [ipaddress.ip_network(network, strict=False) for network in found.settings.trusted_proxies]
-    hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+    # A proxy may add a header of its own behind the caller's: all of them are one list (RFC 9110, 5.3).
+    hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
     while hops and _within(address, networks):
-        hop = hops.pop()
-        address = hop.rsplit(":", 1)[0] if "." in hop else hop  # Azure's front end writes IPv4 addresses with their port
+        hop = _address(hops.pop())
+        if hop is None:
+            break  # a proxy of ours wrote no address: it is the nearest that we know
+        address = hop
     return address
 
 
 def _within(address: str, networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    plain = _address(address)
+    return plain is not None and any(ipaddress.ip_address(plain) in network for network in networks)
+
+
+def _address(hop: str) -> str | None:
+    """``192.0.2.1``, ``192.0.2.1:443`` (so does Azure's front end), ``2001:db8::1`` or ``[2001:db8::1]:443``, in one form."""
+    match = _HOP.fullmatch(hop.strip())
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address((match[1] or match[2]) if match else hop.strip())
     except ValueError:
-        return False
-    return any(parsed in network for network in networks)
+        return None
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
 
 ContainerDep = Annotated[Container, Depends(container)]
 BaseUrl = Annotated[str, Depends(base_url)]
 Limit = Annotated[int, Query(ge=1, le=100)]
-Cursor = Annotated[str | None, Query(max_length=2048)]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before")]

@@ -38,6 +38,8 @@ class Coalescer(Generic[T, R]):
             results: Sequence[R | BaseException]
             try:
                 results = await self._commit(key, [item for item, _ in group])
+                if len(results) != len(group):
+                    raise RuntimeError(f"{len(results)} results for {len(group)} items")
             except BaseException as error:  # each waiter raises it; nobody waits for this task itself
                 results = [error] * len(group)
             for (_, future), result in zip(group, results, strict=True):

@@ -18,7 +18,7 @@ _last = 0
 
 
 def new_id(now: datetime) -> str:
-    """26 characters, greater than every id that this process made before for the same or an earlier millisecond."""
+    """26 characters, greater than every id that this process made before, unless the clock went back."""
     global _last
     value = (int(now.timestamp() * 1000) << 80) | secrets.randbits(80)
     with _lock:

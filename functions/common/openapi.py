@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from shared_code import __version__
+from shared_code.web.endpoint import Endpoint
 
 PROBLEM = {
     "type": "object",
@@ -30,12 +31,6 @@ PROBLEM = {
     },
 }
 
-OPEN_PATHS = frozenset(
-    ["/", "/health", "/health/ready", "/openapi.json", "/docs", "/docs/{asset}", "/share/{token}",
-     "/.well-known/jwks.json", "/.well-known/openid-configuration",
-     "/api/auth/register", "/api/auth/login", "/api/auth/refresh"]
-)  # fmt: skip
-
 
 def document(app: FastAPI) -> dict[str, Any]:
     """The document: operation ids are the functions' names, errors are problem details, callers bring a bearer token."""
@@ -50,9 +45,10 @@ def document(app: FastAPI) -> dict[str, Any]:
     made["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "description": "an access token or an API key"}}
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for path, operations in made["paths"].items():
+    closed = {route.operation_id for route in app.routes if isinstance(route, Endpoint) and route.needs_caller}
+    for operations in made["paths"].values():
         for operation in operations.values():
-            _complete(operation, is_open=path in OPEN_PATHS)
+            _complete(operation, is_open=operation["operationId"] not in closed)
     return made
 
 

@@ -6,6 +6,12 @@ import json
 
 from shared_code.errors import InvalidCursor
 
+from . import keys
+
+
+MAX_POSITION = 400
+"""Characters of a row key that a list can end at: what a caller makes up may not exceed what storage takes as a key."""
+
 
 def encode(position: str, *of: str | None) -> str:
     """A cursor behind ``position`` in the list that ``of`` names (route, owner and filters)."""
@@ -24,9 +30,16 @@ def decode(cursor: str | None, *of: str | None) -> str | None:
     except ValueError:
         text = ""
     mark, position = text[:16], text[16:]
-    if not position or mark != _mark(position, of):
+    if not position or mark != _mark(position, of) or not _is_key(position):
         raise InvalidCursor("This cursor does not belong to this list.")
     return position
+
+
+def _is_key(position: str) -> bool:
+    try:
+        return len(keys.encode(position)) <= MAX_POSITION
+    except ValueError:
+        return False
 
 
 def _mark(position: str, of: tuple[str | None, ...]) -> str:

@@ -24,8 +24,18 @@ def idempotent(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Endpoint(APIRoute):
+    """A route whose ``name`` is its function's name, and its operation id."""
+
     literal_paths: frozenset[str] = frozenset()
     """The app's paths without parameters; set by ``app.build``."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **{**options, "operation_id": options.get("operation_id") or options.get("name")})
+
+    @property
+    def needs_caller(self) -> bool:
+        """False for what SPEC marks *open*."""
+        return _caller_dependency(self.dependant) is not None
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As FastAPI does, but a parameter never takes a literal path: ``DELETE /api/files/upload`` is 405, not a file."""

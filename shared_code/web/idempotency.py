@@ -4,6 +4,7 @@ The first answer is kept for 24 hours, encrypted under a key derived from the ca
 a hash of that key only. An error changed nothing, so it is not kept: the same request may be tried again.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -27,12 +28,13 @@ ABANDONED = timedelta(minutes=10)
 MAX_ANSWER = 60_000
 """Bytes of an answer that fit in a table property; a larger one is given but not kept."""
 
-_KEPT_HEADERS = ("content-type", "location", "etag")
+_KEPT_HEADERS = ("content-type", "location", "etag", "cache-control")
 
 
 class Idempotency:
     def __init__(self, tables: Tables, clock: Clock) -> None:
         self._tables, self._clock = tables, clock
+        self._working: set[asyncio.Task[Response]] = set()
 
     async def run(self, key: str, scope: str, body: bytes, call: Callable[[], Awaitable[Response]]) -> Response:
         """``call``'s answer, or the first answer to the same key, scope (caller and route) and body.
@@ -50,6 +52,13 @@ class Idempotency:
         table, claimed = await self._claim(partition, row_key, request_hash)
         if claimed.values.get("answer"):
             return _replay(claimed, secret)
+        # A client that leaves must not stop the work half-way: it will come back with the same key for the answer.
+        work = asyncio.ensure_future(self._answer(table, claimed, secret, call))
+        self._working.add(work)  # the loop itself keeps only a weak reference
+        work.add_done_callback(self._finished)
+        return await asyncio.shield(work)
+
+    async def _answer(self, table: str, claimed: Row, secret: bytes, call: Callable[[], Awaitable[Response]]) -> Response:
         try:
             response = await call()
             kept = _keep(response, secret) if response.status_code < 300 else None
@@ -58,9 +67,17 @@ class Idempotency:
             raise
         if kept is None:
             await self._release(table, claimed)
-        else:
-            await self._tables.apply(table, partition, Merge(row_key, {"answer": kept}))
+            return response
+        try:
+            await self._tables.apply(table, claimed.partition, Merge(claimed.key, {"answer": kept}, claimed.etag))
+        except (EtagMismatch, Missing):
+            pass  # we took longer than ABANDONED, and a retry has taken over
         return response
+
+    def _finished(self, work: "asyncio.Task[Response]") -> None:
+        self._working.discard(work)
+        if not work.cancelled():
+            work.exception()  # looked at, so that nobody's being there for it is no warning
 
     async def _claim(self, partition: str, row_key: str, request_hash: str) -> tuple[str, Row]:
         """Our new row, or the earlier request's row when it has its answer."""
