@@ -33,7 +33,7 @@ def enter(root: Path, app_dir: Path) -> None:
     # PYTHONPATH: this package lies in the root, which need not be the working directory.
     paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-    os.execv(python, [str(python), "-m", "local", *sys.argv[1:]])  # noqa: S606  # our own interpreter  # our own interpreter
+    os.execv(python, [str(python), "-m", "local", *sys.argv[1:]])  # our own interpreter  # our own interpreter
 
 
 def ensure(root: Path, app_dir: Path) -> Path:
@@ -80,12 +80,12 @@ def _is_new_enough(path: str) -> bool:
     # A shim of pyenv's lies on the PATH for versions that are not selected: only running it tells.
     code = f"import sys; sys.exit(sys.version_info < {_OLDEST})"
     try:
-        return subprocess.run([path, "-c", code], capture_output=True, timeout=20, check=False).returncode == 0  # noqa: S603  # a Python
+        return subprocess.run([path, "-c", code], capture_output=True, timeout=20, check=False).returncode == 0  # a Python
     except (OSError, subprocess.TimeoutExpired):
         return False
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own command line  # our own command line
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # our own command line  # our own command line
     if done.returncode != 0:
         raise StartError(f"{' '.join(command[:4])} … failed:\n{(done.stderr or done.stdout).strip()[-1500:]}")

@@ -77,7 +77,9 @@ def run(url: str) -> None:
         saved = 100 * image["saved_bytes"] / file["size"]
         step(f"3. Optimized {time.monotonic() - began:.2f} s after the upload began:")
         step(f"     original   {size(file['size']):>9}  {image['width']}×{image['height']}")
-        step(f"     optimized  {size(optimized['size']):>9}  {optimized['width']}×{optimized['height']}  ({saved:.0f} % saved, no metadata)")
+        step(
+            f"     optimized  {size(optimized['size']):>9}  {optimized['width']}×{optimized['height']}  ({saved:.0f} % saved, no metadata)"
+        )
         step(f"     thumbnail  {size(thumbnail['size']):>9}  {thumbnail['width']}×{thumbnail['height']}")
 
         share = client.post(f"/api/files/{file['id']}/share", json={"expires_in": 3600, "max_downloads": 10}).raise_for_status().json()

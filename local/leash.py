@@ -18,7 +18,7 @@ def main() -> int:
     # Signals go to the whole group, of which this process is the leader: it must survive its own.
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)  # noqa: S603  # the master's own command line  # the master's own command line
+    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)  # the master's own command line  # the master's own command line
     threading.Thread(target=_end_with_master, args=(child,), daemon=True).start()
     return child.wait()
 

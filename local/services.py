@@ -80,7 +80,7 @@ class Child:
 
     def __init__(self, command: Sequence[str], log_file: Path) -> None:
         with log_file.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603  # our own command line  # our own command line
+            self._process = subprocess.Popen(  # our own command line  # our own command line
                 [sys.executable, "-I", "-S", str(Path(leash.__file__)), *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -130,8 +130,8 @@ class Azurite:
                     self.stop()
                     raise
                 return self.ports
-            recorded, _ = self._recorded()
-            if recorded is not None and all(answers(port) for port in recorded.all()):
+            recorded, process = self._recorded()
+            if recorded is not None and is_alive(process) and all(answers(port) for port in recorded.all()):
                 self.ports = recorded
                 log.line(f"storage: sharing the Azurite that serves {self._data} (blob port {recorded.blob})")
                 return recorded

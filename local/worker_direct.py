@@ -103,7 +103,7 @@ class DirectWorker:
             _web_extension()
         return functions
 
-    def http_app(self, function: Function, params: ParamsOf) -> ASGIApp:  # noqa: ARG002  # the extension ignores them
+    def http_app(self, function: Function, params: ParamsOf) -> ASGIApp:  # the extension ignores them
         app = _web_extension().WebApp()
         app.route(self._endpoint(function.name))
         asgi: ASGIApp = app.get_app()

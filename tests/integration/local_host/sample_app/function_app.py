@@ -1,5 +1,7 @@
 """A function app with one of everything that the local host serves. What its triggers saw goes, line by line, to $SAMPLE_OUT."""
 
+# a handler takes its trigger, whether it looks at it or not
+
 import asyncio
 import os
 import time
