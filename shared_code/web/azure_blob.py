@@ -57,7 +57,7 @@ class BlobReferenceConverter(base.InConverter, binding="blob", trigger="blobTrig
         return issubclass(pytype, BlobReference)
 
     @classmethod
-    def decode(cls, data: Any, *, trigger_metadata: Any, pytype: Any) -> BlobReference | None:  # noqa: ARG003  # the worker's signature
+    def decode(cls, data: Any, *, trigger_metadata: Any, pytype: Any) -> BlobReference | None:  # the worker's signature
         if data is None or data.type is None:
             return None
         if data.type != "model_binding_data":
