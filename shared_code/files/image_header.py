@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from shared_code.files import image_icc
 from shared_code.files.image_types import MAX_FRAMES, ImageInfo, ImageRejected, Source, corrupt, truncated
@@ -31,7 +32,7 @@ def opened(source: Source) -> Iterator[Buffer]:
     if isinstance(source, bytes):
         yield source
         return
-    with open(source, "rb") as file:
+    with Path(source).open("rb") as file:
         if os.fstat(file.fileno()).st_size == 0:  # an empty file cannot be mapped
             yield b""
             return

@@ -74,8 +74,8 @@ def _still(picture: ImageFile.ImageFile, info: ImageInfo) -> tuple[Variant, Vari
     target = fitted(info.width, info.height, MAX_EDGE)
     picture.draft(None, target)  # a JPEG decoder can skip detail; others do nothing here
     frame = _frame(picture, info, MAX_EDGE, target)
-    if turn := _TURNS.get(info.orientation):
-        frame = frame.transpose(turn)
+    if info.orientation in _TURNS:
+        frame = frame.transpose(_TURNS[info.orientation])
     return _encoded(frame, webp=frame.mode == "RGBA"), _encoded(_fit(frame, THUMBNAIL_EDGE), webp=True)
 
 
