@@ -8,7 +8,6 @@ from fastapi import Depends, Query, Request
 
 from shared_code.container import Container
 
-
 _HOP = re.compile(r"\[([^\]]*)\](?::[0-9]*)?|([0-9.]+):[0-9]*")
 
 

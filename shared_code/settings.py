@@ -202,8 +202,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         env, raw = field.metadata["env"], ""
         raw = environ.get(env, "").strip() or field.metadata["default"]
         if env == "ENVIRONMENT" and not raw:
-            # App Service sets the instance id everywhere on Azure and nowhere else.
-            raw = "production" if environ.get("WEBSITE_INSTANCE_ID") else "local"
+            # Azure sets one or both on every plan (Flex Consumption knows no instance id), Core Tools neither.
+            on_azure = environ.get("WEBSITE_INSTANCE_ID") or environ.get("WEBSITE_SKU")
+            raw = "production" if on_azure else "local"
         try:
             values[field.name] = field.metadata["parse"](raw) if raw or field.metadata["parse"] in (_names, _networks) else ""
         except ValueError as error:
@@ -227,10 +228,18 @@ def _check(settings: Settings) -> None:
     # Only the auth app signs; the others verify with the keys that it publishes.
     if "auth" in settings.services and not (settings.jwt_private_keys or settings.jwt_secret):
         raise SettingsError("JWT_PRIVATE_KEY must be set in production")
+    if settings.jwt_private_keys and "PRIVATE KEY-----" not in settings.jwt_private_keys:
+        raise SettingsError("JWT_PRIVATE_KEY holds no PEM private key")
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if field.metadata["secret"] and value and (len(value) < 16 or _PLACEHOLDER.search(value)):
+        if field.metadata["secret"] and value and _is_unsafe(value):
             raise SettingsError(f"{field.metadata['env']} is too short or a placeholder")
+
+
+def _is_unsafe(secret: str) -> bool:
+    """Of a connection string only the key and the signature are secret: an account may well be called ``example``."""
+    parts = re.findall(r"(?:AccountKey|SharedAccessSignature)=([^;]*)", secret) or [secret]
+    return any(len(part) < 16 or _PLACEHOLDER.search(part) for part in parts)
 
 
 @functools.cache

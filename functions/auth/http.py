@@ -54,7 +54,11 @@ async def get_me(caller: AccountCaller, container: ContainerDep) -> UserResponse
 
 @router.patch("/api/auth/me", name="auth_update_me")
 async def update_me(caller: AccountCaller, body: ProfileChange, container: ContainerDep) -> UserResponse:
-    user = await container.auth.rename(caller.user_id, body.name)
+    """Change what is given, and only that."""
+    if "name" in body.model_fields_set:
+        user = await container.auth.rename(caller.user_id, body.name)
+    else:
+        user = await container.auth.profile(caller.user_id)
     return UserResponse.of(user, container.auth.role_of(user))
 
 

@@ -5,7 +5,9 @@ import unicodedata
 
 from shared_code.errors import InvalidInput
 
-MAX_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 with its angle brackets
+MAX_LENGTH = 254  # octets; RFC 5321, 4.5.3.1.3: a path of 256 with its angle brackets
+
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp")
 
 _ADDRESS = re.compile(r"[^\s@\"<>()\[\]\\,:;\x00-\x1f\x7f]{1,64}@[^\W_](?:[\w.-]{0,251}[^\W_])?")
 
@@ -23,7 +25,13 @@ def cleaned(address: str) -> str:
 
 def is_address(address: str) -> bool:
     normal = normalise(address)
-    return len(normal) <= MAX_LENGTH and _ADDRESS.fullmatch(normal) is not None and ".." not in normal
+    return (
+        len(normal.encode("utf-8", "replace")) <= MAX_LENGTH
+        and _ADDRESS.fullmatch(normal) is not None
+        and ".." not in normal
+        # Line ends, directions, joiners and what else cannot be seen: nothing hides in an address, before or after NFKC.
+        and not any(unicodedata.category(character) in _UNSEEN for character in address.strip() + normal)
+    )
 
 
 def normalise(address: str) -> str:

@@ -27,6 +27,11 @@ class KeyStore:
         self._published = False
 
     @property
+    def _signs(self) -> bool:
+        """Only the auth app signs and publishes: another one's keys may be old, or fewer."""
+        return "auth" in self._settings.services
+
+    @property
     def configured(self) -> bool:
         return bool(self._settings.jwt_private_keys or self._settings.jwt_secret)
 
@@ -34,15 +39,19 @@ class KeyStore:
         """The keys, the signing one first; raises SettingsError naming the setting when it cannot be used."""
         if self._signing is None:
             self._signing = self._load()
-        if not self._published:
+        if not self._published and self._signs:
             await self._publish(self._signing)
             self._published = True
         return self._signing
 
     async def verifying(self) -> Sequence[VerificationKey]:
-        """The keys that verify: our own where this app has them, else what the auth app published."""
-        if self.configured or "auth" in self._settings.services:
+        """The keys that verify: what the auth app published, and our own where this app has any."""
+        if self._signs:
             return await self.signing()
+        own = await self.signing() if self.configured else []
+        return [*own, *await self._published_keys()]
+
+    async def _published_keys(self) -> Sequence[VerificationKey]:
         try:
             read = await self._blobs.read(SYSTEM_CONTAINER, JWKS_BLOB)
             document = b"".join([chunk async for chunk in read.chunks])
@@ -63,6 +72,8 @@ class KeyStore:
             return [keys.shared_secret(self._settings.jwt_secret)]
         try:
             return keys.from_pem(keys.local_key(Path(self._settings.data_dir)))
+        except ValueError as error:
+            raise SettingsError(f"LYDIAN_DATA_DIR has a jwt-private-key.pem that {error}: delete it") from None
         except OSError as error:
             log.warning("signing_key_not_kept", reason=str(error.strerror), effect="everyone is signed out at the next start")
             return keys.from_pem(keys.new_pem())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----", re.S)
+_PEM = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.S)
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,16 @@ def from_pem(text: str) -> list[SigningKey]:
 
 
 def _signing_key(pem: str) -> SigningKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    private = load_pem_private_key(pem.encode(), password=None)
+    try:
+        private = load_pem_private_key(pem.encode(), password=None)
+    except TypeError:
+        raise ValueError("must not be encrypted") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("cannot be read as a private key") from None
     if isinstance(private, rsa.RSAPrivateKey) and private.key_size >= 2048:
         numbers = private.public_key().public_numbers()
         required = {"e": _number(numbers.e), "kty": "RSA", "n": _number(numbers.n)}

@@ -42,8 +42,9 @@ async def verify_password(password: str, stored: str | None) -> bool:
 
 
 def _verify(password: str, stored: str | None) -> bool:
+    nobodys = _nobodys_hash()  # made by the first sign-in of a process, whoever signs in
     try:
-        return _HASHER.verify(stored or _nobodys_hash(), password[: MAX_LENGTH + 1]) and stored is not None
+        return _HASHER.verify(stored or nobodys, password[: MAX_LENGTH + 1]) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
 

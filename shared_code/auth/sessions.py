@@ -103,8 +103,12 @@ class Sessions:
         return await asyncio.shield(check)
 
     async def _look(self, user_id: str, session_id: str) -> bool:
+        before = self._cache.get(session_id)
         row = await self._tables.get(USERS, user_id, session_key(session_id))
         live = row is not None and to_session(row).expires_at > self._clock.now()
+        meanwhile = self._cache.get(session_id)
+        if meanwhile is not before and meanwhile is not None:
+            return meanwhile[0]  # it was ended while we looked
         self._remember(session_id, live)
         return live
 

@@ -1,5 +1,6 @@
 """Access tokens: JWTs (RFC 9068 in spirit) of 15 minutes, signed by the first key, verified by all."""
 
+import asyncio
 import hashlib
 import secrets
 from collections import OrderedDict
@@ -59,10 +60,13 @@ class TokenVerifier:
         self._keys: dict[str, VerificationKey] = {}
         self._fetched_at: datetime | None = None
         self._known: OrderedDict[bytes, Claims] = OrderedDict()
+        self._fetching = asyncio.Lock()
 
     async def verify(self, token: str) -> Claims:
         """The token's claims; raises Unauthenticated, saying only that it is invalid or expired."""
         digest = hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=20).digest()
+        if self._fetched_at is not None and self._clock.now() - self._fetched_at > KEYS_MAX_AGE:
+            await self._fetch(KEYS_MAX_AGE)
         claims = self._known.get(digest)
         if claims is None:
             claims = await self._check(token)
@@ -91,22 +95,30 @@ class TokenVerifier:
                 issuer=self._issuer,
                 options={"require": list(REQUIRED), "verify_exp": False, "verify_iat": False, "verify_nbf": False},
             )
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):  # the last from a header that is nested very deep
             raise _invalid() from None
         return _claims(payload)
 
     async def _key(self, kid: object) -> VerificationKey:
-        now = self._clock.now()
         if not isinstance(kid, str):
             raise _invalid()
-        age = now - self._fetched_at if self._fetched_at else None
-        if age is None or age > KEYS_MAX_AGE or (kid not in self._keys and age > REFETCH_AFTER):
-            self._keys = {key.kid: key for key in await self._source()}
-            self._fetched_at = now
+        if kid not in self._keys:
+            await self._fetch(REFETCH_AFTER)
         key = self._keys.get(kid)
         if key is None:
             raise _invalid()
         return key
+
+    async def _fetch(self, age: timedelta) -> None:
+        """Ask the source for the keys when what we have is older than ``age``; many requests wait for one answer."""
+        async with self._fetching:
+            now = self._clock.now()
+            if self._fetched_at is not None and now - self._fetched_at <= age:
+                return
+            keys = {key.kid: key for key in await self._source()}
+            if self._keys.keys() - keys.keys():
+                self._known.clear()  # a key was withdrawn, and with it what it signed
+            self._keys, self._fetched_at = keys, now
 
 
 def _claims(payload: Mapping[str, Any]) -> Claims:

@@ -5,6 +5,7 @@ FastAPI's router decides counts, whichever function the host chose (it matches i
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -40,48 +41,43 @@ class Relay(Response):
 class Inbox:
     """The request's ``receive``, which can also be watched for a disconnect without taking a message from the app."""
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._has_body = any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
-        self._pending: Message | None = None
-        self._ended = asyncio.Event()
-        self._gone: asyncio.Task[Message] | None = None
+        self._ahead: deque[Message] = deque()  # read by the watcher, not yet taken by the app
+        self._reading = asyncio.Lock()  # two receives at once is more than ASGI promises
+        self._taken = asyncio.Event()
+        self._told = False
 
     async def __call__(self) -> Message:
-        if self._pending is not None:
-            message, self._pending = self._pending, None
-            return message
-        if self._ended.is_set():
-            return await self._disconnect()
-        message = await self._receive()
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            self._ended.set()
+        if not self._ahead:
+            async with self._reading:
+                if not self._ahead:
+                    message = await self._receive()
+                    self._told = message["type"] == "http.disconnect"
+                    return message
+        message = self._ahead[0]
+        if message["type"] != "http.disconnect":
+            self._ahead.popleft()
+            self._taken.set()
         return message
 
     async def gone(self) -> None:
-        """Return when the client has left; while a body is still being read, its reader is the one to notice."""
-        if not self._has_body and not self._ended.is_set():
-            self._ended.set()
-            self._pending = await self._receive()
-            if self._pending["type"] == "http.disconnect":
-                return
-        await self._ended.wait()
-        await self._disconnect()
+        """Return when the client has left and the app does not know yet; one that has been told cleans up by itself.
 
-    def close(self) -> None:
-        if self._gone is not None:
-            self._gone.cancel()
-
-    async def _disconnect(self) -> Message:
-        # One reader for all who wait: two receives at once is more than ASGI promises.
-        if self._gone is None:
-            self._gone = asyncio.ensure_future(self._next_disconnect())
-        return await asyncio.shield(self._gone)
-
-    async def _next_disconnect(self) -> Message:
-        while (message := await self._receive())["type"] != "http.disconnect":
-            pass
-        return message
+        One piece of the body is read ahead of the app at most: behind a piece that it does not take nobody can look.
+        """
+        while not self._told:
+            async with self._reading:
+                if self._told:
+                    break
+                if not self._ahead or not self._ahead[-1].get("more_body", False):
+                    self._ahead.append(await self._receive())
+                    if self._ahead[-1]["type"] == "http.disconnect":
+                        return
+                    continue
+                self._taken.clear()
+            await self._taken.wait()
+        await asyncio.Event().wait()
 
 
 async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +96,7 @@ def make_handler(app: ASGIApp) -> Handler:
         started: asyncio.Future[Message | None] = loop.create_future()
         gate: asyncio.Future[Send] = loop.create_future()
         state = req.scope.setdefault("state", {})
-        inbox = Inbox(req.scope, req.receive)
+        inbox = Inbox(req.receive)
         out: Send | None = None
 
         async def send(message: Message) -> None:
@@ -117,7 +113,6 @@ def make_handler(app: ASGIApp) -> Handler:
         task = asyncio.ensure_future(_run(app, req.scope, inbox, send))
 
         def finished(done: asyncio.Task[None]) -> None:
-            inbox.close()
             if not started.done():
                 started.set_result(None)
 
@@ -129,14 +124,17 @@ def make_handler(app: ASGIApp) -> Handler:
             watcher = loop.create_task(inbox.gone())
             watcher.add_done_callback(lambda done: task.cancel() if not done.cancelled() and not started.done() else None)
 
-        timer = loop.call_later(WATCH_AFTER, watch)
+        # Looking would have the server ask for a body that the client holds back until we want it (RFC 9110, 10.1.1).
+        expects = any(name == b"expect" for name, _ in req.scope["headers"])
+        timer = loop.call_later(WATCH_AFTER, watch) if not expects else None
         try:
             start = await started
         except asyncio.CancelledError:
             task.cancel()
             raise
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             if watcher is not None:
                 watcher.cancel()
         if start is not None:

@@ -1,0 +1,34 @@
+"""Settings → services → one FunctionApp, for ``function_app.py`` and for tests."""
+
+import importlib
+
+import azure.functions as func
+from fastapi import FastAPI
+
+from functions.authenticator import TokenAuthenticator
+from functions.common import http as common_http
+from functions.common import jobs as common_jobs
+from functions.common.health import BUILT
+from shared_code.container import Container
+from shared_code.web import app as web_app
+from shared_code.web import bridge
+
+
+def compose(container: Container) -> tuple[func.FunctionApp, FastAPI]:
+    """The functions of the services that the settings name, and the FastAPI app behind the HTTP ones.
+
+    Nothing of a service that is not named is imported.
+    """
+    enabled = [service for service in BUILT if service in container.settings.services]
+    routers = [common_http.router, *(importlib.import_module(f"functions.{service}.http").router for service in enabled)]
+    web = web_app.build(container.settings, routers, on_first_request=container.preload)
+    web.state.container = container
+    web.state.authenticator = TokenAuthenticator(container)
+    web.state.idempotency = lambda: container.idempotency  # storage is opened by the first request that needs it
+
+    app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+    bridge.register(app, web, web.router.routes)
+    common_jobs.register(app, container)
+    for service in enabled:
+        importlib.import_module(f"functions.{service}.jobs").register(app, container)
+    return app, web
