@@ -81,6 +81,8 @@ class WebServer(base.WebServer):  # type: ignore[misc]  # the base package ships
             server_header=False,
             date_header=False,
             lifespan="off",
+            # Uvicorn believes X-Forwarded-For from 127.0.0.1, which the host is: any client could choose its address.
+            proxy_headers=False,
         )
         await uvicorn.Server(config).serve()
 
