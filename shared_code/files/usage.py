@@ -7,7 +7,7 @@ or not at all. Requests of one process are written together (``Coalescer``); oth
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared_code.coalesce import Coalescer
@@ -55,16 +55,24 @@ class UsageLedger:
     async def usage(self, owner_id: str) -> Usage:
         return (await self._read(owner_id))[0]
 
-    def over_quota(self, owner_id: str, size: int) -> bool:
-        """Whether ``size`` more bytes surely do not fit, as far as this process knows; costs nothing."""
-        known = self._known.get(owner_id)
-        return known is not None and self._total(known[0]) + size > self._quota
-
     @staticmethod
     def _total(usage: Usage) -> int:
         return usage.bytes + usage.reserved_bytes
 
     async def _commit(self, owner_id: str, changes: Sequence[Change]) -> Sequence[list[str] | BaseException]:
+        return await self._one_by_one(owner_id, _without_common_keys(changes))
+
+    async def _one_by_one(self, owner_id: str, groups: Iterable[Sequence[Change]]) -> list[list[str] | BaseException]:
+        """Each group in a batch of its own: what one meets says nothing about those that are written already."""
+        results: list[list[str] | BaseException] = []
+        for group in groups:
+            try:
+                results += await self._write(owner_id, group)
+            except Exception as error:
+                results += [error] * len(group)
+        return results
+
+    async def _write(self, owner_id: str, changes: Sequence[Change]) -> Sequence[list[str] | BaseException]:
         for attempt in range(TRIES):
             usage, etag = self._known.get(owner_id) or await self._read(owner_id)
             before = usage
@@ -97,7 +105,7 @@ class UsageLedger:
                 if len(changes) == 1:
                     return [error]
                 # One row of one request stands in the way: let each request find out for itself.
-                return [result for change in changes for result in await self._commit(owner_id, [change])]
+                return await self._one_by_one(owner_id, [[change] for change in changes])
             except BaseException:
                 self._known.pop(owner_id, None)  # it may have been written or not
                 raise
@@ -119,6 +127,20 @@ class UsageLedger:
         self._known.move_to_end(owner_id)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
+
+
+def _without_common_keys(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
+    """The changes in their order, split where one touches a row that an earlier one touches: a batch takes a row once."""
+    group: list[Change] = []
+    taken: set[str] = set()
+    for change in changes:
+        keys = {operation.key for operation in change.operations}
+        if keys & taken:
+            yield group
+            group, taken = [], set()
+        group.append(change)
+        taken |= keys
+    yield group
 
 
 def _changed(usage: Usage, change: Change) -> Usage:
