@@ -14,7 +14,7 @@ from .records import not_found
 
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp"}
 
-_RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))", re.I)
+_RANGE = re.compile(r"bytes=(?:([0-9]+)-([0-9]*)|-([0-9]+))", re.I)
 _ETAG = re.compile(r'(W/)?"[^"]*"')
 
 
@@ -113,17 +113,22 @@ def span(representation: Representation, conditions: Conditions) -> Span:
         return whole
     first, last, suffix = match.groups()
     if suffix is not None:
-        length = min(int(suffix), size)
+        length = min(_position(suffix), size)
         if length == 0:
             raise RangeNotSatisfiable(size)
         return Span(size - length, length, partial=True)
-    begin = int(first)
-    end = min(int(last), size - 1) if last else size - 1
-    if last and int(last) < begin:
+    begin, end = _position(first), _position(last) if last else size - 1
+    if last and end < begin:
         return whole
     if begin >= size:
         raise RangeNotSatisfiable(size)
-    return Span(begin, end - begin + 1, partial=True)
+    return Span(begin, min(end, size - 1) - begin + 1, partial=True)
+
+
+def _position(digits: str) -> int:
+    """Their value, as far as it matters: beyond 18 digits all are behind the end of any file."""
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= 18 else 10**18
 
 
 def _if_range_holds(representation: Representation, if_range: str | None) -> bool:
@@ -137,7 +142,7 @@ def _if_range_holds(representation: Representation, if_range: str | None) -> boo
 def _date(value: str | None) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(value) if value else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return parsed.replace(tzinfo=UTC) if parsed and parsed.tzinfo is None else parsed
 
