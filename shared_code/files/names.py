@@ -13,15 +13,15 @@ MAX_METADATA_BYTES = 8 * 1024
 MAX_FOLDER_BYTES = 512
 
 # Line and paragraph separators, and the marks that turn text around (a name could hide its true extension).
-_INVISIBLE = re.compile(r"[\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+_INVISIBLE = re.compile(r"[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 def safe_filename(name: str | None) -> str:
     """The name without paths, control and direction characters, at most 255 bytes of UTF-8 with its extension kept."""
-    name = unicodedata.normalize("NFC", (name or "").encode("utf-8", "ignore").decode())
-    name = re.split(r"[/\\]", name)[-1]
+    name = re.split(r"[/\\]", (name or "").encode("utf-8", "ignore").decode())[-1]
     name = "".join(character for character in name if unicodedata.category(character) != "Cc")
-    name = _INVISIBLE.sub("", name).strip()
+    # Composed last: what stood between a letter and its accent has gone.
+    name = unicodedata.normalize("NFC", _INVISIBLE.sub("", name)).strip()
     if not name.strip(". "):
         return "file"
     if len(name.encode()) <= MAX_FILENAME_BYTES:
@@ -30,7 +30,7 @@ def safe_filename(name: str | None) -> str:
     if not dot or not stem or len(extension.encode()) > 16:
         stem, extension = name, ""
     ending = f".{extension}" if extension else ""
-    return _cut(stem, MAX_FILENAME_BYTES - len(ending.encode())) + ending
+    return safe_filename(_cut(stem, MAX_FILENAME_BYTES - len(ending.encode())) + ending)  # the cut may end in a space
 
 
 def _cut(text: str, size: int) -> str:
