@@ -54,9 +54,10 @@ class Purge:
     async def _pending(self) -> int:
         count = 0
         async for pending in self._records.all_pending(self._clock.now() - ABANDONED):
-            await self._blobs.delete(self._container, pending.file.id)
-            await self._uploads.release(pending)
-            count += 1
+            # The row first: a ``complete`` that comes now finds nothing, instead of making a file without bytes.
+            if await self._uploads.release(pending):
+                await self._service.remove_bytes(pending.file.id)
+                count += 1
         return count
 
     async def _deleted(self) -> int:
@@ -64,10 +65,10 @@ class Purge:
         async for file in self._records.all_rows():
             if file.status == "deleted" and file.deleted_at is not None and file.deleted_at < cutoff:
                 try:
-                    await self._service.delete_permanently(file.owner_id, file.id)
+                    await self._service.delete_permanently(file.owner_id, file.id, deleted_before=cutoff)
                     count += 1
                 except NotFound:
-                    continue  # its owner was faster
+                    continue  # its owner was faster, to remove or to restore it
             elif file.sha256 is None:
                 await self._jobs.hash_file(file.id)  # the message of ``complete`` was lost
         return count
@@ -78,7 +79,8 @@ class Purge:
             file_id = blob.name.partition("/")[0]
             if blob.created_at >= cutoff or (owner_of(file_id) and ids.timestamp_ms(file_id) / 1000 >= cutoff.timestamp()):
                 continue
-            if await self._records.find(file_id) or await self._records.find_pending(file_id):
+            # In this order: a pending upload becomes a file, never the other way round.
+            if await self._records.find_pending(file_id) or await self._records.find(file_id):
                 continue
             if await self._blobs.delete(container, blob.name):
                 log.info("orphan_removed", container=container, blob=blob.name)

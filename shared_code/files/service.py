@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from shared_code.clock import Clock
@@ -117,10 +118,16 @@ class FilesService:
                 continue
         raise Busy("This file is being changed by too many requests at once.")
 
-    async def delete_permanently(self, owner_id: str, file_id: str) -> None:
-        """Remove the record, the shares, the blob and the variants; raises NotFound."""
+    async def delete_permanently(self, owner_id: str, file_id: str, *, deleted_before: datetime | None = None) -> None:
+        """Remove the record, the blob and the variants; raises NotFound.
+
+        With ``deleted_before`` only when it was soft-deleted before then: it may have been restored meanwhile. Its shares
+        answer 410 until the purge removes them, as those of every other file.
+        """
         for _ in range(TRIES):
             file = await self._records.get(owner_id, file_id)
+            if deleted_before is not None and (file.deleted_at is None or file.deleted_at >= deleted_before):
+                raise not_found()
             active = file.status == "active"
             change = Change(
                 [Delete(file_key(file.id), file.row_etag)],
@@ -138,7 +145,6 @@ class FilesService:
             except Missing:
                 raise not_found() from None
             await self.remove_bytes(file_id)
-            await self.shares.remove_all(owner_id, file_id)
             return
         raise Busy("This file is being changed by too many requests at once.")
 

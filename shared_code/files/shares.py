@@ -1,6 +1,7 @@
 """Share links: a secret token for one file, with expiry, password and a limit of downloads."""
 
 import hashlib
+import math
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from .tables import FILES, SHARE_KEY, SHARES, share_index_key, share_values, to_
 MIN_SECONDS, MAX_SECONDS, DEFAULT_SECONDS = 60, 604_800, 3_600
 WRONG_PASSWORDS, WRONG_WINDOW = 10, timedelta(minutes=15)
 TRIES = 12
+_CHALLENGE = {"challenge": 'Basic realm="share", charset="UTF-8"'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,9 @@ class Shares:
     def __init__(self, *, tables: Tables, records: Records, clock: Clock, audit: Audit, passwords: Passwords) -> None:
         self._tables, self._records, self._clock, self._audit, self._passwords = tables, records, clock, audit, passwords
         # Downloads of one link at one time are counted together: one write for all that this process serves.
-        self._counts: Coalescer[None, None] = Coalescer(self._count)
+        self._counts: Coalescer[Share, None] = Coalescer(self._count)
+        # Passwords of one link are tried one group after another: guesses sent at once do not slip under the limit.
+        self._guesses: Coalescer[str, Opened] = Coalescer(self._guess)
 
     async def create(
         self, owner_id: str, file_id: str, *, expires_in: int, password: str | None, max_downloads: int | None
@@ -61,11 +65,17 @@ class Shares:
     async def page(self, owner_id: str, file_id: str, *, after: str | None, limit: int) -> list[Share]:
         """Up to ``limit`` shares of the file, newest first, behind the share id ``after``."""
         await self._records.get(owner_id, file_id)
-        rows = await self._tables.query(
-            FILES, owner_id, prefix=share_index_key(file_id), after=share_index_key(file_id, after) if after else None, limit=limit
-        )
-        found = [await self._by_hash(str(row.values["token_hash"])) for row in rows]
-        return [share for share in found if share is not None]
+        key = share_index_key(file_id, after) if after else None
+        found: list[Share] = []
+        while len(found) < limit and (
+            rows := await self._tables.query(FILES, owner_id, prefix=share_index_key(file_id), after=key, limit=limit - len(found))
+        ):
+            key = rows[-1].key
+            for row in rows:
+                share = await self._by_hash(str(row.values["token_hash"]))
+                if share is not None:  # else its creation was cut off between the two rows
+                    found.append(share)
+        return found
 
     async def revoke(self, owner_id: str, file_id: str, share_id: str) -> None:
         """End a share at once; a revoked one stays listed and answers 410. Raises NotFound."""
@@ -83,22 +93,29 @@ class Shares:
         Raises NotFound for an unknown token; Gone when it is expired, revoked, used up or its file is deleted;
         Unauthenticated without the right password; RateLimited after ten wrong ones in 15 minutes.
         """
-        share = await self._by_hash(hash_token(token))
+        token_hash = hash_token(token)
+        if password is not None:
+            return await self._guesses.submit(token_hash, password)
+        opened = await self._find(token_hash)
+        if opened.share.password_hash is not None:
+            raise Unauthenticated("This link needs its password.", code="share_password_required", extra=_CHALLENGE)
+        return opened
+
+    async def _find(self, token_hash: str) -> Opened:
+        share = await self._by_hash(token_hash)
         if share is None:
             raise NotFound("There is no such share.", code="share_not_found")
         _check_usable(share, self._clock.now())
-        if share.password_hash is not None:
-            await self._check_password(share, password)
         file = await self._records.find(share.file_id)
         if file is None or file.status != "active":
             raise Gone("The shared file has been deleted.", code="share_gone")
         return Opened(share, file)
 
     async def count_download(self, share: Share) -> None:
-        """Count one download; raises Gone when concurrent ones have used up the limit."""
-        await self._counts.submit(share.token_hash, None)
+        """Count one download of a share that ``open`` gave; raises Gone when concurrent ones have used up the limit."""
+        await self._counts.submit(share.token_hash, share)
 
-    async def _count(self, token_hash: str, downloads: Sequence[None]) -> Sequence[None | BaseException]:
+    async def _count(self, token_hash: str, downloads: Sequence[Share]) -> Sequence[None | BaseException]:
         results: list[None | BaseException] = []
 
         def counted(share: Share) -> Share:
@@ -114,34 +131,37 @@ class Shares:
                     results.append(None)
             return share
 
-        await self._update(token_hash, counted)
+        # The last one that was opened knows best; when it knows too little, its ETag says so.
+        await self._update(token_hash, counted, known=downloads[-1])
         return list(results)
 
-    async def _check_password(self, share: Share, password: str | None) -> None:
-        now = self._clock.now()
-        recent = share.wrong_since is not None and now - share.wrong_since < WRONG_WINDOW
-        if recent and share.wrong_passwords >= WRONG_PASSWORDS:
-            assert share.wrong_since is not None
-            left = share.wrong_since + WRONG_WINDOW - now
-            raise RateLimited("Too many wrong passwords for this link.", retry_after=max(1, round(left.total_seconds())))
-        challenge = {"challenge": 'Basic realm="share", charset="UTF-8"'}
-        if password is None:
-            raise Unauthenticated("This link needs its password.", code="share_password_required", extra=challenge)
-        if await self._passwords.verify(password, share.password_hash):
-            return
+    async def _guess(self, token_hash: str, passwords: Sequence[str]) -> Sequence[Opened | BaseException]:
+        """For each password: what it opens, or why it opens nothing. Wrong ones are counted before anyone is told."""
+        opened = await self._find(token_hash)
+        share, now, wrong = opened.share, self._clock.now(), 0
+        if share.password_hash is None:
+            return [opened] * len(passwords)
+        results: list[Opened | BaseException] = []
+        verdicts: dict[str, bool] = {}  # one slow hash for each different password
+        for password in passwords:
+            if (limited := _limited(_with_wrong(share, wrong, now), now)) is not None:
+                results.append(limited)
+                continue
+            if password not in verdicts:
+                verdicts[password] = await self._passwords.verify(password, share.password_hash)
+            if verdicts[password]:
+                results.append(opened)
+            else:
+                wrong += 1
+                results.append(Unauthenticated("The password is wrong.", code="share_password_wrong", extra=_CHALLENGE))
+        if wrong:
+            await self._update(token_hash, lambda current: _with_wrong(current, wrong, now), known=share)
+        return results
 
-        def wrong(current: Share) -> Share:
-            fresh = current.wrong_since is None or now - current.wrong_since >= WRONG_WINDOW
-            return replace(
-                current, wrong_passwords=1 if fresh else current.wrong_passwords + 1, wrong_since=now if fresh else current.wrong_since
-            )
-
-        await self._update(share.token_hash, wrong)
-        raise Unauthenticated("The password is wrong.", code="share_password_wrong", extra=challenge)
-
-    async def _update(self, token_hash: str, change: Callable[[Share], Share]) -> None:
+    async def _update(self, token_hash: str, change: Callable[[Share], Share], known: Share | None = None) -> None:
+        """Change a share; ``known`` is its row as last read, which saves reading it when nobody has changed it since."""
         for _ in range(TRIES):
-            share = await self._by_hash(token_hash)
+            share, known = known or await self._by_hash(token_hash), None
             if share is None:
                 raise Gone("This link has been removed.", code="share_gone")
             changed = change(share)
@@ -157,11 +177,6 @@ class Shares:
     async def _by_hash(self, token_hash: str) -> Share | None:
         row = await self._tables.get(SHARES, token_hash, SHARE_KEY)
         return to_share(row) if row else None
-
-    async def remove_all(self, owner_id: str, file_id: str) -> None:
-        """Remove every share of a file that is removed for good."""
-        while rows := await self._tables.query(FILES, owner_id, prefix=share_index_key(file_id), limit=100):
-            await self._remove(rows)
 
     async def purge(self, before: datetime) -> int:
         """Remove shares that expired before ``before``; return how many."""
@@ -199,6 +214,23 @@ def _check_usable(share: Share, now: datetime) -> None:
         raise Gone("This link has expired.", code="share_gone")
     if share.max_downloads is not None and share.downloads >= share.max_downloads:
         raise Gone("This link has been used up.", code="share_gone")
+
+
+def _with_wrong(share: Share, wrong: int, now: datetime) -> Share:
+    """The share after ``wrong`` more wrong passwords."""
+    if not wrong:
+        return share
+    recent = share.wrong_since is not None and now - share.wrong_since < WRONG_WINDOW
+    return replace(
+        share, wrong_passwords=wrong + (share.wrong_passwords if recent else 0), wrong_since=share.wrong_since if recent else now
+    )
+
+
+def _limited(share: Share, now: datetime) -> RateLimited | None:
+    if share.wrong_since is None or share.wrong_passwords < WRONG_PASSWORDS or now - share.wrong_since >= WRONG_WINDOW:
+        return None
+    left = share.wrong_since + WRONG_WINDOW - now
+    return RateLimited("Too many wrong passwords for this link.", retry_after=max(1, math.ceil(left.total_seconds())))
 
 
 def _expired(row: Row, before: datetime) -> bool:

@@ -51,6 +51,7 @@ class Uploads:
     ) -> None:
         self._blobs, self._records, self._ledger, self._clock, self._jobs = blobs, records, ledger, clock, jobs
         self._container, self.rules, self._max_direct_bytes, self._hook = container, rules, max_direct_bytes, hook
+        self._storing: set[asyncio.Future[File]] = set()
 
     async def receive(
         self,
@@ -74,7 +75,10 @@ class Uploads:
         Once all bytes are here the client's leaving changes nothing any more.
         """
         file = self._new_file(owner_id, received.file_id, filename, received.content_type, received.size, folder, metadata or {})
-        return await asyncio.shield(asyncio.ensure_future(self._store(replace(file, sha256=received.sha256), received)))
+        storing = asyncio.ensure_future(self._store(replace(file, sha256=received.sha256), received))
+        self._storing.add(storing)  # the loop itself keeps only a weak reference
+        storing.add_done_callback(self._storing.discard)
+        return await asyncio.shield(storing)
 
     async def _store(self, file: File, received: Received) -> File:
         pending = Pending(file, file.created_at + ABANDONED, direct=False)
@@ -108,8 +112,8 @@ class Uploads:
             log.warning("failed_upload_left_to_purge", file_id=pending.file.id, reason=error.code)
         return None
 
-    async def release(self, pending: Pending) -> None:
-        """Remove a pending row and give back what it counted; no error when it has gone."""
+    async def release(self, pending: Pending) -> bool:
+        """Remove a pending row and give back what it counted; False when it has gone: completed or released meanwhile."""
         file, operations = pending.file, [Delete(pending_key(pending.file.id))]
         if pending.direct:
             change = Change(operations, reserved_bytes=-file.size)
@@ -117,8 +121,9 @@ class Uploads:
             change = Change(operations, active_files=-1, bytes=-file.size, content_type=file.content_type, files_of_type=-1)
         try:
             await self._ledger.apply(file.owner_id, change)
+            return True
         except Missing:
-            pass  # completed or released meanwhile
+            return False
 
     async def grant(
         self, owner_id: str, filename: str, content_type: str, size: int, *, folder: str = "/", metadata: Mapping[str, Any] | None = None
