@@ -129,7 +129,12 @@ def disposition(kind: str, filename: str) -> str:
 def _password(request: Request) -> str | None:
     given = request.headers.get("x-share-password")
     if given is not None:
-        return given
+        # Starlette decodes headers as Latin-1; most clients write UTF-8.
+        raw = given.encode("latin-1")
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return given
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 from functions.dependencies import BaseUrl, ContainerDep
 from shared_code.clock import rfc3339
-from shared_code.errors import InvalidInput, LydianError, StorageUnavailable
+from shared_code.errors import InvalidInput, LydianError, StorageUnavailable, TooLarge
 from shared_code.files.incoming import Received
 from shared_code.files.models import File
 from shared_code.files.names import MAX_FOLDER_BYTES, MAX_METADATA_BYTES
@@ -97,16 +97,25 @@ class _Form:
 
     async def take_field(self, part: multipart.Part) -> None:
         if part.name == "folder":
-            self.folder = await part.text(MAX_FOLDER_BYTES * 2)
+            self.folder = await _text(part, MAX_FOLDER_BYTES * 2, "invalid_folder")
         elif part.name == "metadata":
             # Checked twice as long: white space between the tokens does not count.
-            text = await part.text(MAX_METADATA_BYTES * 2)
+            text = await _text(part, MAX_METADATA_BYTES * 2, "invalid_metadata")
             try:
                 self.metadata = json_body.parse(text.encode()) if text.strip() else {}
             except LydianError as error:
                 raise InvalidInput(f"metadata: {error.message}", loc=("body", "metadata"), code="invalid_metadata") from None
             if not isinstance(self.metadata, dict):
                 raise InvalidInput("metadata is a JSON object.", loc=("body", "metadata"), code="invalid_metadata")
+
+
+async def _text(part: multipart.Part, limit: int, code: str) -> str:
+    try:
+        return await part.text(limit)
+    except TooLarge as error:
+        if part.body_failed:
+            raise
+        raise InvalidInput(error.message, loc=("body", part.name), code=code) from None
 
 
 async def _read_one(request: Request, caller: Caller, uploads: Uploads) -> _Form:
@@ -136,9 +145,9 @@ async def _read_several(request: Request, caller: Caller, uploads: Uploads, erro
             raise InvalidInput(f"This route takes at most {MAX_FILES} files.", loc=("body", "files"), code="too_many_files")
         try:
             received = await uploads.receive(caller.user_id, part.content_type, part.chunks(), max_bytes=left, hold=max(0, HELD - held))
-        except StorageUnavailable:
-            raise
         except LydianError as error:
+            if part.body_failed or isinstance(error, StorageUnavailable):
+                raise
             errors.add(part.filename or "", error)
             continue
         held, left = held + len(received.data), left - received.size

@@ -35,10 +35,16 @@ class Part:
         self.name, self.filename, self.content_type = begin.name, begin.filename, begin.content_type
         self._events = events
         self._ended = False
+        self.body_failed = False
+        """The whole body cannot be read on: an error that this part raised is not this part's."""
 
     async def chunks(self) -> AsyncIterator[bytes]:
         while not self._ended:
-            event = await anext(self._events)
+            try:
+                event = await anext(self._events)
+            except BaseException:
+                self.body_failed = True
+                raise
             if event is None:
                 self._ended = True
             elif isinstance(event, bytes):
