@@ -1,0 +1,341 @@
+"""The bridge driven as the worker drives it: ``handler(request)``, then ``response(scope, receive, send)``."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from shared_code.web import bridge
+from tests.unit.apps import until
+
+WAIT = 5.0
+
+
+class Peer:
+    """A server's side of one request: what the client sends is fed, what the app sends is kept."""
+
+    def __init__(self, *, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        self.scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": headers or [], "query_string": b""}
+        self.inbound: asyncio.Queue[Message] = asyncio.Queue()
+        self.sent: list[Message] = []
+        self.receiving = 0
+
+    async def receive(self) -> Message:
+        self.receiving += 1
+        assert self.receiving == 1, "two receives at once"
+        try:
+            return await self.inbound.get()
+        finally:
+            self.receiving -= 1
+
+    async def send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    def feed(self, body: bytes = b"", *, more: bool = False) -> None:
+        self.inbound.put_nowait({"type": "http.request", "body": body, "more_body": more})
+
+    def leave(self) -> None:
+        self.inbound.put_nowait({"type": "http.disconnect"})
+
+    async def handle(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> Response:
+        return await asyncio.wait_for(bridge.make_handler(app)(Request(self.scope, self.receive)), WAIT)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.sent)
+
+
+async def start(send: Send, status: int = 200) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": []})
+
+
+@pytest.fixture(autouse=True)
+def watch_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "WATCH_AFTER", 0.001)
+
+
+async def test_an_answer_is_passed_on_as_it_is_made() -> None:
+    peer, made = Peer(), []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send, 201)
+        for piece in (b"one", b"two"):
+            made.append(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    response = await peer.handle(app)
+    assert response.status_code == 201
+    assert made == [b"one"], "the second piece waits until the server takes the first"
+    await response(peer.scope, peer.receive, peer.send)
+    assert peer.body == b"onetwo"
+
+
+async def test_back_pressure_reaches_the_app() -> None:
+    """The app's ``send`` returns no sooner than the server's."""
+    peer, taken, passed = Peer(), asyncio.Event(), []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send)
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        passed.append(1)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def slow_send(message: Message) -> None:
+        peer.sent.append(message)
+        if message["type"] == "http.response.body":
+            await taken.wait()
+
+    response = await peer.handle(app)
+    answering = asyncio.ensure_future(response(peer.scope, peer.receive, slow_send))
+    await until(lambda: len(peer.sent) == 2)
+    assert not passed
+    taken.set()
+    await asyncio.wait_for(answering, WAIT)
+    assert passed
+
+
+async def test_both_ways_at_once() -> None:
+    """An echo: pieces go out before the body has ended."""
+    peer = Peer(headers=[(b"transfer-encoding", b"chunked")])
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send)
+        more = True
+        while more:
+            message = await receive()
+            more = message["more_body"]
+            await send({"type": "http.response.body", "body": message["body"], "more_body": more})
+
+    peer.feed(b"a", more=True)
+    response = await peer.handle(app)
+    answering = asyncio.ensure_future(response(peer.scope, peer.receive, peer.send))
+    await until(lambda: peer.body == b"a")
+    peer.feed(b"b")
+    await asyncio.wait_for(answering, WAIT)
+    assert peer.body == b"ab"
+
+
+async def test_an_unhandled_exception_fails_the_invocation() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ZeroDivisionError("boom")
+
+    with pytest.raises(ZeroDivisionError, match="boom"):
+        await Peer().handle(app)
+
+
+async def test_the_error_middlewares_own_500_is_not_taken_for_the_answer() -> None:
+    """Starlette answers 500 and raises after it: the exception is what the host must count."""
+    peer = Peer()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["failure"] = True
+        await start(send, 500)
+        await send({"type": "http.response.body", "body": b"never seen"})
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await peer.handle(app)
+    assert not peer.sent
+
+
+async def test_an_app_that_gives_no_answer_fails_the_invocation() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        return
+
+    with pytest.raises(RuntimeError, match="no answer"):
+        await Peer().handle(app)
+
+
+async def test_a_failure_after_the_start_reaches_the_server() -> None:
+    peer = Peer()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send)
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise ZeroDivisionError
+
+    response = await peer.handle(app)
+    with pytest.raises(ZeroDivisionError):
+        await response(peer.scope, peer.receive, peer.send)
+    assert peer.body == b"half"
+
+
+class Cancelled:
+    """An app that waits for ever, and tells when it was cancelled."""
+
+    def __init__(self, *, reads: int = 0) -> None:
+        self.cancelled = asyncio.Event()
+        self._reads = reads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            for _ in range(self._reads):
+                await receive()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+
+SENDS = [(b"content-length", b"3")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "pieces", "reads"),
+    [
+        pytest.param([], [(b"", False)], 0, id="no body, not asked for"),
+        pytest.param([], [(b"", False)], 1, id="no body, asked for"),
+        pytest.param(SENDS, [(b"abc", False)], 1, id="body consumed"),
+        pytest.param(SENDS, [(b"abc", False)], 0, id="body not consumed"),
+        pytest.param(SENDS, [(b"ab", True), (b"c", False)], 1, id="body half consumed"),
+    ],
+)
+async def test_a_client_that_leaves_before_the_first_byte_cancels_the_app(
+    headers: list[tuple[bytes, bytes]], pieces: list[tuple[bytes, bool]], reads: int
+) -> None:
+    peer, app = Peer(headers=headers), Cancelled(reads=reads)
+    for body, more in pieces:
+        peer.feed(body, more=more)
+    peer.leave()
+    response = await peer.handle(app)
+    assert app.cancelled.is_set()
+    assert response.status_code == 499
+
+
+async def test_what_the_watcher_has_read_ahead_reaches_the_app() -> None:
+    peer, go, got = Peer(headers=SENDS), asyncio.Event(), []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await go.wait()
+        more = True
+        while more:
+            message = await receive()
+            got.append(message["body"])
+            more = message["more_body"]
+        await start(send)
+        await send({"type": "http.response.body", "body": b""})
+
+    for piece in (b"a", b"b", b"c"):
+        peer.feed(piece, more=True)
+    peer.feed(b"d")
+    handling = asyncio.ensure_future(peer.handle(app))
+    await until(lambda: peer.inbound.qsize() < 4)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert peer.inbound.qsize() == 3, "one piece ahead at most: back-pressure towards the client stays"
+    go.set()
+    await (await handling)(peer.scope, peer.receive, peer.send)
+    assert got == [b"a", b"b", b"c", b"d"]
+
+
+async def test_an_app_that_was_told_cleans_up_in_peace() -> None:
+    """Who reads the disconnect itself is not cancelled in the middle of undoing what it did."""
+    peer, undone = Peer(headers=SENDS), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await asyncio.sleep(0.02)  # longer than the watcher needs to notice, were it to act
+        undone.set()
+        await start(send, 400)
+
+    peer.feed(b"a", more=True)
+    peer.leave()
+    response = await peer.handle(app)
+    assert undone.is_set()
+    assert response.status_code == 400
+
+
+async def test_every_reader_is_told_of_a_disconnect_that_the_watcher_has_found() -> None:
+    peer, told = Peer(), []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            told.extend([(await receive())["type"] for _ in range(3)])
+            raise
+
+    peer.feed()
+    peer.leave()
+    await peer.handle(app)
+    assert told == ["http.request", "http.disconnect", "http.disconnect"]
+
+
+async def test_a_body_that_the_client_holds_back_is_not_asked_for() -> None:
+    """``Expect: 100-continue``: to look for a disconnect would be to ask for the body."""
+    peer, go = Peer(headers=[*SENDS, (b"expect", b"100-continue")]), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await go.wait()
+        await start(send, 401)
+
+    handling = asyncio.ensure_future(peer.handle(app))
+    await asyncio.sleep(bridge.WATCH_AFTER * 5)
+    assert peer.receiving == 0
+    go.set()
+    assert (await handling).status_code == 401
+
+
+async def test_a_cancelled_invocation_cancels_the_app() -> None:
+    app, peer = Cancelled(reads=1), Peer()
+    peer.feed()
+    handling = asyncio.ensure_future(bridge.make_handler(app)(Request(peer.scope, peer.receive)))
+    await until(peer.inbound.empty)
+    handling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await handling
+    await asyncio.wait_for(app.cancelled.wait(), WAIT)
+
+
+async def test_a_cancelled_answer_cancels_the_app() -> None:
+    peer, cancelled = Peer(), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    response = await peer.handle(app)
+    answering = asyncio.ensure_future(response(peer.scope, peer.receive, peer.send))
+    await until(lambda: peer.sent)
+    answering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await answering
+    await asyncio.wait_for(cancelled.wait(), WAIT)
+
+
+async def test_a_server_that_refuses_the_start_cancels_the_app() -> None:
+    """As the server does when the client left between the app's start and ours."""
+    peer, cancelled = Peer(), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send)
+        try:
+            await send({"type": "http.response.body", "body": b""})
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    async def broken(message: Message) -> None:
+        raise OSError("gone")
+
+    response = await peer.handle(app)
+    with pytest.raises(OSError, match="gone"):
+        await response(peer.scope, peer.receive, broken)
+    await asyncio.wait_for(cancelled.wait(), WAIT)
+
+
+def test_a_relay_is_what_the_worker_takes_for_a_response() -> None:
+    from shared_code.web.azure_http import ResponseType
+
+    ours: Any = ResponseType
+    assert issubclass(bridge.Relay, ours.response_type)
