@@ -7,15 +7,10 @@ from typing import TypeVar
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
-from ..errors import StorageUnavailable
-from .ports import AlreadyExists, EtagMismatch, Missing, StorageError
+from .azure_faults import BEING_DELETED, NOT_CREATED, fault
 
 T = TypeVar("T")
 
-_NOT_CREATED = frozenset({"ContainerNotFound", "TableNotFound", "QueueNotFound"})
-_BEING_DELETED = frozenset({"ContainerBeingDeleted", "TableBeingDeleted", "QueueBeingDeleted"})
-_REFUSED = frozenset({401, 403})
-_OVERLOADED = frozenset({408, 429})
 _PAUSES = (0.25, 0.5, 1.0, 2.0)
 """Seconds between tries to create what is still being deleted (Azure takes 30 s or more; a caller doesn't wait so long)."""
 
@@ -30,23 +25,9 @@ def code_of(error: HttpResponseError) -> str:
 
 def translate(error: AzureError, service: str) -> Exception:
     """The port's exception for the SDK's."""
-    status = error.status_code if isinstance(error, HttpResponseError) else None
-    if status in _REFUSED:
-        # An operator's matter: to a caller, storage is away.
-        return StorageUnavailable(f"The {service} storage refuses this app's credentials.")
-    if status is None or status >= 500 or status in _OVERLOADED:
-        return StorageUnavailable(f"The {service} storage does not answer.")
-    assert isinstance(error, HttpResponseError)
-    code, index = code_of(error), int(getattr(error, "index", 0) or 0)
-    if code in _BEING_DELETED:
-        return StorageUnavailable(f"The {service} storage is still deleting what was there.", retry_after=30)
-    if code == "ConditionNotMet" or status == 412:
-        return EtagMismatch(index)
-    if status == 404 or code == "InvalidBlockList":
-        return Missing(index)
-    if status == 409:
-        return AlreadyExists(index)
-    return StorageError(f"{service} storage answered {status} {code}")
+    if not isinstance(error, HttpResponseError):
+        return fault(service, None)
+    return fault(service, error.status_code, code_of(error))
 
 
 class Translating:
@@ -72,7 +53,7 @@ async def creating(attempt: Callable[[], Awaitable[T]], create_it: Callable[[], 
     try:
         return await attempt()
     except HttpResponseError as error:
-        if code_of(error) not in _NOT_CREATED | _BEING_DELETED:
+        if code_of(error) not in NOT_CREATED | BEING_DELETED:
             raise
     await create(create_it)
     return await attempt()
@@ -86,7 +67,7 @@ async def create(create_it: Callable[[], Awaitable[object]]) -> None:
         except HttpResponseError as error:
             if error.status_code != 409:
                 raise
-            if code_of(error) not in _BEING_DELETED:
+            if code_of(error) not in BEING_DELETED:
                 return  # another caller created it
             if pause is None:
                 raise

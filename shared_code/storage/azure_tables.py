@@ -1,23 +1,21 @@
-"""Tables on Azure Table storage (or Azurite)."""
+"""Tables on Azure Table storage (or Azurite): rows by requests of our own, tables themselves by the SDK."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, assert_never
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from json import loads
+from typing import TypeVar
+from urllib.parse import quote
 
-from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, HttpResponseError
-from azure.data.tables import EdmType, EntityProperty, TransactionOperation, UpdateMode
-from azure.data.tables.aio import TableClient
-
-from . import keys, limits
+from ..errors import StorageUnavailable
+from . import azure_table_codec as codec
+from . import limits
 from .azure_clients import GetClients
-from .azure_errors import Translating, creating, translate
-from .azure_filters import row_filter, table_filter
-from .ports import Delete, Insert, Merge, Missing, Operation, Replace, Row, Upsert, Value, Where
+from .azure_faults import BEING_DELETED, NOT_CREATED, fault
+from .azure_filters import row_filter
+from .azure_table_rest import Answer
+from .ports import Delete, Operation, Row, Where
 
-_Entity = dict[str, Any]
-_Step = tuple[TransactionOperation, _Entity, dict[str, Any]]
-_guard = Translating("table")
+T = TypeVar("T")
 
 
 class AzureTables:
@@ -26,30 +24,31 @@ class AzureTables:
 
     async def get(self, table: str, partition: str, key: str) -> Row | None:
         limits.table_name(table)
-        client = self._clients().table(table)
-        try:
-            return _row(await client.get_entity(keys.encode(partition), keys.encode(key)))
-        except HttpResponseError as error:
-            if error.status_code == 404:
-                return None
-            raise translate(error, "table") from error
-        except AzureError as error:
-            raise translate(error, "table") from error
+        answer = await self._clients().table_requests.send("GET", codec.entity_path(table, partition, key))
+        if answer.status == 404:
+            return None
+        body = _succeeded(answer, 200).body
+        return _understood(lambda: codec.row(loads(body)))
 
     async def apply(self, table: str, partition: str, operation: Operation) -> str:
         limits.table_name(table)
-        client, entity = self._clients().table(table), _entity(partition, operation)
-        with _guard:
-            return await creating(lambda: _apply(client, operation, entity), client.create_table)
+        write = codec.write(table, partition, operation)
+        answer = _succeeded(await self._creating(table, lambda: self._write(write)), 204)
+        return "" if isinstance(operation, Delete) else _etag(answer.headers.get("etag", ""))
 
     async def batch(self, table: str, partition: str, operations: Sequence[Operation]) -> list[str]:
         limits.table_name(table)
         limits.batch(operations)
-        client = self._clients().table(table)
-        steps = [_step(operation, _entity(partition, operation)) for operation in operations]
-        with _guard:
-            answers = await creating(lambda: client.submit_transaction(steps), client.create_table)
-        return ["" if isinstance(op, Delete) else answer["etag"] for op, answer in zip(operations, answers, strict=True)]
+        if len(operations) == 1:
+            return [await self.apply(table, partition, operations[0])]
+        writes = [codec.write(table, partition, operation) for operation in operations]
+        content_type, body = codec.batch(writes, self._clients().table_requests.url)
+        repeatable = all(write.repeatable for write in writes)
+        answer = _succeeded(await self._creating(table, lambda: self._batch(content_type, body, repeatable)), 202, operations)
+        parts = _understood(lambda: codec.batch_parts(answer.body))
+        if len(parts) != len(operations):
+            raise _strange("an answer for every operation is missing")
+        return ["" if isinstance(op, Delete) else _etag(part.headers.get("etag", "")) for op, part in zip(operations, parts, strict=True)]
 
     async def query(
         self,
@@ -67,115 +66,107 @@ class AzureTables:
         limits.page(limit, 1000)
         limits.where(where)
         text = row_filter(partition, after, before, prefix, where, after_partition)
+        query = f"$top={limit}&$filter={quote(text, safe='')}" if text else f"$top={limit}"
         # Whether "not equal" also finds rows without the property is left open by the service's documentation.
         needed = [condition.column for condition in where if condition.op == "ne"]
-        return await self._collect(self._clients().table(table), text, needed, limit)
-
-    async def _collect(self, client: TableClient, text: str, needed: Sequence[str], limit: int) -> list[Row]:
         rows: list[Row] = []
-        try:
-            async for page in client.query_entities(text, results_per_page=limit).by_page():
-                async for entity in page:
-                    if all(name in entity for name in needed):
-                        rows.append(_row(entity))
-                if len(rows) >= limit:
-                    break
-        except HttpResponseError as error:
-            if error.status_code == 404:
+        more = ""
+        while True:
+            answer = await self._clients().table_requests.send("GET", f"/{table}()", query + more)
+            if answer.status == 404:
                 return []
-            raise translate(error, "table") from error
-        except AzureError as error:
-            raise translate(error, "table") from error
-        return rows[:limit]
+            rows += _understood(partial(_rows, _succeeded(answer, 200).body, needed))
+            more = _continuation(answer.headers)
+            if len(rows) >= limit or not more:
+                return rows[:limit]
 
     async def drop(self, table: str) -> None:
+        from .azure_table_admin import drop_table
+
         limits.table_name(table)
-        with _guard:
-            await self._clients().table_service.delete_table(table)
+        await drop_table(self._clients().table_service, table)
 
     async def list_tables(self, prefix: str = "") -> list[str]:
-        service = self._clients().table_service
-        with _guard:
-            tables = service.query_tables(table_filter(prefix)) if prefix else service.list_tables()
-            return sorted([item.name async for item in tables if item.name.startswith(prefix)])
+        from .azure_table_admin import table_names
+
+        return await table_names(self._clients().table_service, prefix)
 
     async def check(self) -> None:
-        with _guard:
-            async for _ in self._clients().table_service.list_tables(results_per_page=1):
-                break
+        """One table's name is asked for, by the way that rows go."""
+        _succeeded(await self._clients().table_requests.send("GET", "/Tables", "$top=1"), 200)
+
+    async def _creating(self, table: str, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        """A write; when its table is not there, that is made and the write repeated. Raises the port's exceptions."""
+        answer = await attempt()
+        if answer.status >= 400 and _code(answer) in NOT_CREATED | BEING_DELETED:
+            from .azure_table_admin import create_table
+
+            await create_table(self._clients().table_service, table)
+            answer = await attempt()
+        return answer
+
+    async def _write(self, write: codec.Write) -> Answer:
+        headers = {"If-Match": write.if_match} if write.if_match else {}
+        if write.body:
+            headers["Content-Type"] = codec.JSON
+        if write.method == "POST":
+            headers["Prefer"] = "return-no-content"
+        requests = self._clients().table_requests
+        return await requests.send(write.method, write.path, body=write.body, headers=headers, repeatable=write.repeatable)
+
+    async def _batch(self, content_type: str, body: bytes, repeatable: bool) -> Answer:
+        requests = self._clients().table_requests
+        headers = {"Content-Type": content_type}
+        return await requests.send("POST", "/$batch", body=body, headers=headers, repeatable=repeatable, unwrap=_failed_part)
 
 
-async def _apply(client: TableClient, operation: Operation, entity: _Entity) -> str:
-    match operation:
-        case Insert():
-            return _etag(await client.create_entity(entity))
-        case Replace():
-            return _etag(await client.update_entity(entity, mode=UpdateMode.REPLACE, **_condition(operation.etag)))
-        case Merge():
-            return _etag(await client.update_entity(entity, mode=UpdateMode.MERGE, **_condition(operation.etag)))
-        case Upsert():
-            return _etag(await client.upsert_entity(entity, mode=UpdateMode.REPLACE))
-        case Delete():
-            return await _delete(client, entity, operation.etag)
-        case _:
-            assert_never(operation)
+def _failed_part(answer: Answer) -> Answer:
+    """A batch that failed is answered 202 with one part, whose status counts."""
+    if answer.status != 202:
+        return answer
+    parts = _understood(lambda: codec.batch_parts(answer.body))
+    failed = next((part for part in parts if part.status >= 300), None)
+    return answer if failed is None else Answer(failed.status, failed.headers, failed.body)
 
 
-async def _delete(client: TableClient, entity: _Entity, etag: str | None) -> str:
-    # The SDK keeps quiet about a row that is not there; the hook sees the status all the same.
-    status: list[int] = []
-    await client.delete_entity(entity, raw_response_hook=lambda answer: status.append(answer.http_response.status_code), **_condition(etag))
-    if status[-1] == 404:
-        raise Missing
-    return ""
+def _succeeded(answer: Answer, status: int, operations: Sequence[Operation] = ()) -> Answer:
+    """The answer when its status is the one awaited, else the port's exception."""
+    if answer.status != status:
+        index = codec.failed_index(operations, answer.status, answer.body, answer.headers.get("content-id", "")) if operations else 0
+        raise fault("table", answer.status, _code(answer), index)
+    return answer
 
 
-def _step(operation: Operation, entity: _Entity) -> _Step:
-    match operation:
-        case Insert():
-            return TransactionOperation.CREATE, entity, {}
-        case Replace():
-            return TransactionOperation.UPDATE, entity, {"mode": UpdateMode.REPLACE} | _condition(operation.etag)
-        case Merge():
-            return TransactionOperation.UPDATE, entity, {"mode": UpdateMode.MERGE} | _condition(operation.etag)
-        case Upsert():
-            return TransactionOperation.UPSERT, entity, {"mode": UpdateMode.REPLACE}
-        case Delete():
-            return TransactionOperation.DELETE, entity, _condition(operation.etag)
-        case _:
-            assert_never(operation)
+def _code(answer: Answer) -> str:
+    # Azurite says some codes in the header only, the service nearly all of them in the body only.
+    return codec.error(answer.body)[0] or answer.headers.get("x-ms-error-code", "")
 
 
-def _condition(etag: str | None) -> dict[str, Any]:
-    return {} if etag is None else {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+def _rows(body: bytes, needed: Sequence[str]) -> list[Row]:
+    rows = [codec.row(entity) for entity in loads(body)["value"]]
+    return [row for row in rows if all(name in row.values for name in needed)] if needed else rows
 
 
-def _etag(answer: Mapping[str, Any]) -> str:
-    return str(answer["etag"])
+def _continuation(headers: Mapping[str, str]) -> str:
+    names = ("NextPartitionKey", "NextRowKey")
+    found = [(name, headers.get(f"x-ms-continuation-{name}")) for name in names]
+    return "".join([f"&{name}={quote(value, safe='', errors='surrogateescape')}" for name, value in found if value])
 
 
-def _entity(partition: str, operation: Operation) -> _Entity:
-    entity: _Entity = {"PartitionKey": keys.encode(partition), "RowKey": keys.encode(operation.key)}
-    if not isinstance(operation, Delete):
-        limits.row(partition, operation.key, operation.values)
-        entity |= {name: _stored(value) for name, value in operation.values.items()}
-    return entity
+def _etag(value: str) -> str:
+    if not value:
+        raise _strange("no ETag")
+    return value
 
 
-def _stored(value: Value) -> Any:
-    # Every integer as Int64: a column that held both widths could not be compared by one filter.
-    return EntityProperty(value, EdmType.INT64) if type(value) is int else value
+def _understood(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _strange(type(error).__name__) from None  # the error's text would hold a row's content
 
 
-def _row(entity: Mapping[str, Any]) -> Row:
-    values = {name: _read(value) for name, value in entity.items() if name not in ("PartitionKey", "RowKey")}
-    etag: str = entity.metadata["etag"]  # type: ignore[attr-defined]  # a TableEntity, which the SDK types as Mapping here
-    return Row(keys.decode(entity["PartitionKey"]), keys.decode(entity["RowKey"]), values, etag)
-
-
-def _read(value: Any) -> Value:
-    if isinstance(value, EntityProperty):
-        return int(value.value)
-    if isinstance(value, datetime):
-        return datetime.combine(value.date(), value.timetz())  # the SDK's subclass → datetime
-    return value  # type: ignore[no-any-return]  # str, int, bool, float or bytes: all that _stored lets in
+def _strange(reason: str) -> StorageUnavailable:
+    error = StorageUnavailable("The table storage answers in a way that is not a table storage's.")
+    error.add_note(reason)
+    return error

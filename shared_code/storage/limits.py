@@ -32,6 +32,7 @@ _METADATA_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _METADATA_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?|")
 # What XML 1.0 cannot carry, or (\r) does not give back as it was.
 _NOT_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
+_ETAG = re.compile(r"(?!\*\Z)[!-~]+")
 _RESERVED = frozenset({"PartitionKey", "RowKey", "Timestamp"})
 _EARLIEST = datetime(1601, 1, 1, tzinfo=UTC)
 
@@ -119,6 +120,12 @@ def row(partition: str, key: str, values: Mapping[str, Value]) -> None:
         _property_value(name, value)
     if 4 + 2 * (len(partition) + len(key)) + _size(values) > MAX_ROW:
         raise ValueError(f"a row holds at most {MAX_ROW} bytes")
+
+
+def etag(value: str | None) -> None:
+    """It travels as a header: printable ASCII, no spaces. ``*`` would match whatever is there, so it is no ETag."""
+    if value is not None and not _ETAG.fullmatch(value):
+        raise ValueError("not an ETag of a row")
 
 
 def where(conditions: Sequence[Where]) -> None:

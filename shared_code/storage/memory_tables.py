@@ -87,6 +87,8 @@ class MemoryTables:
         for index, (position, operation) in enumerate(zip(positions, operations, strict=True)):
             if not isinstance(operation, Delete):
                 limits.row(partition, operation.key, operation.values)
+            if isinstance(operation, Replace | Merge | Delete):
+                limits.etag(operation.etag)
             _check(table.rows.get(position), operation, index)
         if not all(isinstance(operation, Delete) for operation in operations):
             self._tables[name] = table
