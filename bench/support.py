@@ -190,7 +190,8 @@ def banner(title: str) -> None:
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     load = os.getloadavg()[0]
     print(
-        f"{title}\n{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, Python {platform.python_version()}, Node {node}, load {load:.1f}\n"
+        f"{title}\n{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, Python {platform.python_version()}, Node {node}, "
+        f"load {load:.1f}\n"
     )
 
 

@@ -132,12 +132,12 @@ async def _read(receive: Receive) -> bytes | None:
 class _Exchange:
     """One request's channels, and what the log wants to know of them."""
 
-    __slots__ = ("_read", "_send", "limit", "receive", "refused", "request_id", "size", "started", "status", "whole")
+    __slots__ = ("_read", "limit", "plain_send", "receive", "refused", "request_id", "size", "started", "status", "whole")
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self.started = time.perf_counter()
         self.receive = receive
-        self._send = send
+        self.plain_send = send
         self._read = 0
         self.limit: int | None = None
         self.refused = False
@@ -161,7 +161,7 @@ class _Exchange:
             for name, value in message.get("headers", ()):
                 if name == b"x-request-id":
                     self.request_id = value
-        await self._send(message)
+        await self.plain_send(message)
 
     async def receive_limited(self) -> Message:
         """For a body of unknown length: once it is over the limit, the app sees that the client left, as on Azure."""
@@ -180,5 +180,5 @@ class _Exchange:
         headers = [(b"content-length", b"0")]
         if status == 413:
             headers.append((b"connection", b"close"))  # the rest of the body is not wanted
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": b""})
+        await self.plain_send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.plain_send({"type": "http.response.body", "body": b""})

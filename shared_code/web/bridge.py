@@ -22,17 +22,22 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Relay(Response):
-    """An answer under way: passes on the start, then lets the app send the rest itself, with its back-pressure."""
+    """An answer under way: passes on the start, then lets the app send the rest itself, with its back-pressure.
 
-    def __init__(self, start: Message, gate: asyncio.Future[Send], task: asyncio.Task[None]) -> None:
+    ``whole`` is filled by an app that sent all of its body before anybody could take it.
+    """
+
+    def __init__(self, start: Message, whole: list[Message], gate: asyncio.Future[Send], task: asyncio.Task[None]) -> None:
         self.status_code = start["status"]
         self.background = None
-        self._start, self._gate, self._task = start, gate, task
+        self._start, self._whole, self._gate, self._task = start, whole, gate, task
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await send(self._start)
             self._gate.set_result(send)
+            if self._whole:
+                await send(self._whole.pop())
             await self._task
         finally:
             self._task.cancel()
@@ -97,6 +102,7 @@ def make_handler(app: ASGIApp) -> Handler:
         gate: asyncio.Future[Send] = loop.create_future()
         state = req.scope.setdefault("state", {})
         inbox = Inbox(req.receive)
+        whole: list[Message] = []
         out: Send | None = None
 
         async def send(message: Message) -> None:
@@ -106,6 +112,10 @@ def make_handler(app: ASGIApp) -> Handler:
                     return  # the error middleware's own 500: the exception follows, and is what counts
                 if message["type"] == "http.response.start":
                     started.set_result(message)
+                    return
+                if not message.get("more_body", False) and not gate.done():
+                    # All of the answer in one message: waiting for its reader would only cost turns of the event loop.
+                    whole.append(message)
                     return
                 out = await gate
             await out(message)
@@ -138,7 +148,7 @@ def make_handler(app: ASGIApp) -> Handler:
             if watcher is not None:
                 watcher.cancel()
         if start is not None:
-            return Relay(start, gate, task)
+            return Relay(start, whole, gate, task)
         if task.cancelled():
             return Response(status_code=499)  # nobody is there to read it; not a failed invocation
         raise task.exception() or RuntimeError("the app gave no answer")

@@ -320,7 +320,7 @@ async def test_a_server_that_refuses_the_start_cancels_the_app() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await start(send)
         try:
-            await send({"type": "http.response.body", "body": b""})
+            await send({"type": "http.response.body", "body": b"first", "more_body": True})
         except asyncio.CancelledError:
             cancelled.set()
             raise
@@ -332,6 +332,25 @@ async def test_a_server_that_refuses_the_start_cancels_the_app() -> None:
     with pytest.raises(OSError, match="gone"):
         await response(peer.scope, peer.receive, broken)
     await asyncio.wait_for(cancelled.wait(), WAIT)
+
+
+async def test_an_app_whose_whole_body_is_one_message_waits_for_nobody() -> None:
+    peer, done = Peer(), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await start(send)
+        await send({"type": "http.response.body", "body": b"all"})
+        done.set()
+
+    response = await peer.handle(app)
+    await asyncio.wait_for(done.wait(), WAIT)  # before anybody takes it
+    sent: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    await response(peer.scope, peer.receive, keep)
+    assert [message.get("body") for message in sent] == [None, b"all"]
 
 
 def test_a_relay_is_what_the_worker_takes_for_a_response() -> None:
