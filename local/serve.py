@@ -103,6 +103,8 @@ class Session:
             serving = asyncio.create_task(server.serve(sockets=[self._listener]))
             self._print_start(routes, others)
             await serving
+        # The app hears of no shutdown, as on Azure: the connections that it leaves open are no news from here on.
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
         log.line("stopped")
 
     def _make_worker(self) -> Worker:
