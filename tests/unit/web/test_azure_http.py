@@ -131,7 +131,7 @@ async def test_a_failure_after_the_start_cuts_the_connection(coordinator: Any) -
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"x-ms-invocation-id", b"inv-1")], "query_string": b""}
-    with pytest.raises(BaseException) as caught:  # noqa: PT011  # Starlette may wrap it in an exception group
+    with pytest.raises(BaseException) as caught:  # Starlette may wrap it in an exception group
         await extension(scope, receive, send)
     assert "the rest is lost" in "".join(map(str, getattr(caught.value, "exceptions", [caught.value])))
     assert [message.get("body", b"") for message in sent] == [b"", b"half"], "no end, and no second answer"

@@ -53,7 +53,8 @@ def test_brackets_side_by_side_or_inside_strings_are_not_depth() -> None:
     "body",
     [
         b"", b"{", b"nope", b'{"a":1,}', b"'a'", b"[1] [2]", b"NaN", b'{"a": NaN}', b"[Infinity]", b"[-Infinity]", b"1e999", b"-1e999",
-        b"9" * 400 + b".5", b"1" * 5000, b'"\xff"', b'"\xed\xa0\x80"', b'"\\ud800"', b'{"\\udc00": 1}', b'"\\ud800\\ud800"', b'"a', b"\xef\xbb\xbf1",
+        b"9" * 400 + b".5", b"1" * 5000, b'"\xff"', b'"\xed\xa0\x80"', b'"\\ud800"', b'{"\\udc00": 1}', b'"\\ud800\\ud800"', b'"a',
+        b"\xef\xbb\xbf1",
         b'"\x01"', b"\xff\xfe[\x00]\x00",
     ],
 )  # fmt: skip
