@@ -139,6 +139,7 @@ def _password(request: Request) -> str | None:
     if scheme.lower() != "basic":
         return None
     try:
-        return base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")[2]
+        _, colon, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
     except (binascii.Error, ValueError):
         return None
+    return password if colon else None
