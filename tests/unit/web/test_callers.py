@@ -1,6 +1,6 @@
 """Who calls: bearer credentials, scopes of API keys, roles."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import httpx
 import pytest
@@ -36,7 +36,7 @@ async def is_open() -> str:
 
 
 class Named:
-    callers = {
+    callers: ClassVar = {
         "user": Caller("ada", "user", session_id="s"),
         "admin": Caller("root", "admin", session_id="s"),
         "files-key": Caller("ada", "user", key_id="k", scopes=frozenset({"files"})),

@@ -1,0 +1,126 @@
+"""The OpenAPI document and our own pages."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from tests.unit.apps import App, make_app
+
+OPEN = {
+    ("get", "/"), ("get", "/health"), ("get", "/health/ready"), ("get", "/openapi.json"), ("get", "/docs"), ("get", "/static/{asset}"),
+    ("post", "/api/auth/register"), ("post", "/api/auth/login"), ("post", "/api/auth/refresh"), ("get", "/.well-known/jwks.json"),
+    ("get", "/.well-known/openid-configuration"), ("get", "/share/{token}"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def app() -> App:
+    return make_app()
+
+
+async def document(app: App) -> dict[str, Any]:
+    async with app.client() as client:
+        response = await client.get("/openapi.json")
+    assert response.headers["content-type"] == "application/json"
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(method, path): operation for path, methods in document["paths"].items() for method, operation in methods.items()}
+
+
+def references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        return own + [found for part in value.values() for found in references(part)]
+    return [found for part in value for found in references(part)] if isinstance(value, list) else []
+
+
+async def test_it_is_openapi_3_1(app: App) -> None:
+    found = await document(app)
+    assert found["openapi"].startswith("3.1.")
+    assert found["info"]["title"] == "Lydian"
+    schemas = found["components"]["schemas"]
+    for reference in references(found):
+        assert reference.startswith("#/components/schemas/")
+        assert reference.rpartition("/")[2] in schemas, reference
+    for (_, path), operation in operations(found).items():
+        named = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "path"}
+        assert named == set(re.findall(r"\{(\w+)\}", path))
+        assert operation["responses"]["default"]["content"]["application/problem+json"]
+        assert "422" not in operation["responses"], "errors are problems, not FastAPI's own shape"
+
+
+async def test_operations_are_the_functions(app: App) -> None:
+    ids = [operation["operationId"] for operation in operations(await document(app)).values()]
+    names = {function.get_function_name() for function in make_app().functions.get_functions()}
+    assert len(ids) == len(set(ids))
+    assert set(ids) - names == {"common_root"}, "which the fallback answers: the host has no empty route"
+
+
+async def test_every_route_that_is_not_open_asks_for_a_token(app: App) -> None:
+    found = operations(await document(app))
+    assert {place for place, operation in found.items() if not operation.get("security")} == OPEN
+    assert all(operation["security"] == [{"bearer": []}] for place, operation in found.items() if place not in OPEN)
+
+
+async def test_what_the_document_says_is_what_is_asked(app: App) -> None:
+    async with app.client() as client:
+        for (method, path), operation in operations(await document(app)).items():
+            response = await client.request(method.upper(), re.sub(r"\{\w+\}", "x", path))
+            assert (response.status_code == 401) == bool(operation.get("security")), (method, path, response.status_code)
+
+
+async def test_it_describes_the_registered_services_only() -> None:
+    paths = (await document(make_app(SERVICES="payments")))["paths"]
+    assert not any(path.startswith("/api/") for path in paths)
+
+
+class Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize("path", ["/docs", "/"])
+async def test_pages_need_no_script_and_no_network(app: App, path: str) -> None:
+    async with app.client() as client:
+        response = await client.get(path, headers={"Accept": "text/html"})
+        page = Page(response.text)
+        policy = response.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert {tag for tag, _ in page.tags} & {"script", "style", "iframe", "img"} == set()
+        for tag, attributes in page.tags:
+            assert not any(name.startswith("on") or name == "style" for name in attributes), tag
+            for name in ("href", "src", "action"):
+                target = attributes.get(name)
+                if target:
+                    assert target[0] in "/#", target
+                    assert not target.startswith("//")
+                    if target[0] == "/":
+                        assert (await client.get(target)).status_code == 200, target
+
+
+async def test_the_reference_shows_every_operation(app: App) -> None:
+    async with app.client() as client:
+        text = (await client.get("/docs")).text
+    for (_, path), operation in operations(await document(app)).items():
+        assert f'id="{operation["operationId"]}"' in text
+        assert f"<code>{path}</code>" in text
+
+
+async def test_assets(app: App) -> None:
+    async with app.client() as client:
+        css = await client.get("/static/lydian.css")
+        assert css.headers["content-type"] == "text/css; charset=utf-8"
+        for name in ("nothing.css", "..%2Fhttp.py", "%2e%2e", "lydian.css.map", ".env"):
+            assert (await client.get(f"/static/{name}")).status_code == 404
