@@ -1,5 +1,8 @@
 """Composes: settings → services → one FunctionApp. Nothing else."""
 
+from shared_code import startup  # before all others: it makes their import cheaper
+
+# isort: split
 from functions.composition import compose
 from shared_code.container import Container
 from shared_code.settings import get_settings
@@ -9,5 +12,6 @@ settings = get_settings()
 logs.configure(settings)
 container = Container(settings)
 app, web = compose(container)
+startup.finish()
 
 __all__ = ["app", "azure_http", "web"]  # importing azure_http is what switches HTTP streaming on in the worker
