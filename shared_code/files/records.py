@@ -12,6 +12,8 @@ from .tables import FILE_PREFIX, FILES, PENDING_PREFIX, file_key, file_values, i
 from .usage import Change, UsageLedger
 
 TRIES = 8
+SCAN = 500
+"""Rows of one query of a nightly job."""
 
 
 class Records:
@@ -118,10 +120,10 @@ class Records:
 async def _scan(tables: Tables, prefix: str) -> AsyncIterator[Row]:
     partition = key = None
     while True:
-        rows = await tables.query(FILES, prefix=prefix, after_partition=partition, after=key, limit=500)
+        rows = await tables.query(FILES, prefix=prefix, after_partition=partition, after=key, limit=SCAN)
         for row in rows:
             yield row
-        if len(rows) < 500:
+        if len(rows) < SCAN:
             return
         partition, key = rows[-1].partition, rows[-1].key
 

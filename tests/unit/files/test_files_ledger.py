@@ -123,18 +123,19 @@ STEPS = st.lists(
         ),
         st.integers(0, 5),
     ),
+    min_size=4,
     max_size=40,
 )
 
 
 @given(STEPS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_sequence_leaves_totals_that_equal_a_recount(steps: list[tuple[str, int]]) -> None:
     asyncio.run(_play(steps, at_once=False))
 
 
 @given(STEPS)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_so_does_any_sequence_at_once(steps: list[tuple[str, int]]) -> None:
     asyncio.run(_play(steps, at_once=True))
 
