@@ -36,4 +36,7 @@ def is_address(address: str) -> bool:
 
 def normalise(address: str) -> str:
     """The form under which addresses are compared: trimmed, NFKC, case-folded (SPEC §5)."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address.strip()).casefold())
+    # Each step can undo another (NFKC makes spaces, folding makes what NFKC composes): until nothing changes.
+    while (normal := unicodedata.normalize("NFKC", address).casefold().strip()) != address:
+        address = normal
+    return address

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import os
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher, Type
@@ -23,7 +24,7 @@ def _threads() -> ThreadPoolExecutor:
 
 @functools.cache
 def _nobodys_hash() -> str:
-    return _HASHER.hash("nobody has this password")
+    return _HASHER.hash(secrets.token_urlsafe(24))
 
 
 def check_rules(password: str, field: str = "password") -> None:
@@ -44,7 +45,7 @@ async def verify_password(password: str, stored: str | None) -> bool:
 def _verify(password: str, stored: str | None) -> bool:
     nobodys = _nobodys_hash()  # made by the first sign-in of a process, whoever signs in
     try:
-        return _HASHER.verify(stored or nobodys, password[: MAX_LENGTH + 1]) and stored is not None
+        return _HASHER.verify(nobodys if stored is None else stored, password[: MAX_LENGTH + 1]) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared_code import ids
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
-moments = st.datetimes(datetime(2000, 1, 1), datetime(2500, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # made aware by the strategy
+moments = st.datetimes(datetime(2000, 1, 1), datetime(2500, 1, 1), timezones=st.just(UTC))
 
 
 def test_they_are_url_safe_and_short() -> None:
