@@ -246,3 +246,8 @@ def _is_unsafe(secret: str) -> bool:
 def get_settings() -> Settings:
     """The process's settings, read once."""
     return load(os.environ)
+
+
+def skip_pydantic_plugins() -> None:
+    """Tell Pydantic, which reads the environment at its first model, not to search for plugins; whoever has some names them."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

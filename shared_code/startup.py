@@ -5,10 +5,10 @@ and finds none, takes 15 % of the time; the garbage collector, which finds nothi
 """
 
 import gc
-import os
 
-# Pydantic reads it at its first model ("Pydantic Plugins"). Not one of our settings; whoever has plugins sets it to a list.
-os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+from shared_code.settings import skip_pydantic_plugins
+
+skip_pydantic_plugins()
 gc.disable()
 
 
