@@ -1,8 +1,9 @@
 """Our own requests of the Table service: why not the SDK's, see ``docs/decisions/0004-lean-table-requests.md``."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
+from io import BytesIO
 from random import uniform
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,7 +12,7 @@ from aiohttp import ClientConnectorError, ClientError, ClientTimeout, Connection
 from yarl import URL
 
 from ..errors import StorageUnavailable
-from .azure_table_codec import ACCEPT
+from .azure_table_codec import ACCEPT, Part
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -28,9 +29,12 @@ _TRIED_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Answer(NamedTuple):
+    """``parts`` are a batch's, one for each operation that succeeded."""
+
     status: int
     headers: Mapping[str, str]
     body: bytes
+    parts: Sequence[Part] = ()
 
 
 def _as_it_is(answer: Answer) -> Answer:
@@ -60,8 +64,9 @@ class TableRequests:
         """The service's answer, whatever its status, once it is none of passing trouble (408, 429, 5xx).
 
         Tried up to three times. What reached no server, and what a server refused for now, is always tried again; an answer
-        lost on its way only if the request is ``repeatable``; a silent server (read timeout) never, since that would hold
-        the caller for minutes. ``unwrap`` finds the answer that counts within the answer. A redirect is not followed.
+        lost on its way only if the request is ``repeatable`` (though aiohttp by itself repeats GET, PUT and DELETE once); a
+        silent server (read timeout) never, since that would hold the caller for minutes. ``unwrap`` finds the answer that
+        counts within the answer. A redirect is not followed.
         ``StorageUnavailable`` when nothing helped: never with the URL in it, which may hold a signature or a person's name.
         """
         deadline, reason = monotonic() + PATIENCE, ""
@@ -97,7 +102,7 @@ class TableRequests:
         whole = "&".join(filter(None, (query, authorization.query)))
         url = URL(f"{account.origin}{path}?{whole}" if whole else account.origin + path, encoded=True)
         async with self._session.request(
-            method, url, data=body or None, headers=sent, timeout=self._timeout, allow_redirects=False
+            method, url, data=_data(body), headers=sent, timeout=self._timeout, allow_redirects=False
         ) as response:
             answer = Answer(response.status, response.headers, await response.read())
         if answer.status == 401:
@@ -105,6 +110,12 @@ class TableRequests:
         return answer
 
 
+def _data(body: bytes) -> bytes | BytesIO | None:
+    # A large body is written piece by piece: all at once it would block the loop.
+    return BytesIO(body) if len(body) > _LARGE else body or None
+
+
+_LARGE = 1024 * 1024
 _ALWAYS = {
     "Accept": ACCEPT,
     "Accept-Encoding": "identity",  # the session does not unpack

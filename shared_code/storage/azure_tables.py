@@ -45,10 +45,11 @@ class AzureTables:
         content_type, body = codec.batch(writes, self._clients().table_requests.url)
         repeatable = all(write.repeatable for write in writes)
         answer = _succeeded(await self._creating(table, lambda: self._batch(content_type, body, repeatable)), 202, operations)
-        parts = _understood(lambda: codec.batch_parts(answer.body))
-        if len(parts) != len(operations):
-            raise _strange("an answer for every operation is missing")
-        return ["" if isinstance(op, Delete) else _etag(part.headers.get("etag", "")) for op, part in zip(operations, parts, strict=True)]
+        if len(answer.parts) != len(operations):
+            raise _strange("not one answer an operation")
+        return [
+            "" if isinstance(op, Delete) else _etag(part.headers.get("etag", "")) for op, part in zip(operations, answer.parts, strict=True)
+        ]
 
     async def query(
         self,
@@ -121,12 +122,12 @@ class AzureTables:
 
 
 def _failed_part(answer: Answer) -> Answer:
-    """A batch that failed is answered 202 with one part, whose status counts."""
+    """A batch is answered 202 even when it failed: then by one part, whose status counts."""
     if answer.status != 202:
         return answer
     parts = _understood(lambda: codec.batch_parts(answer.body))
     failed = next((part for part in parts if part.status >= 300), None)
-    return answer if failed is None else Answer(failed.status, failed.headers, failed.body)
+    return answer._replace(parts=parts) if failed is None else Answer(failed.status, failed.headers, failed.body)
 
 
 def _succeeded(answer: Answer, status: int, operations: Sequence[Operation] = ()) -> Answer:

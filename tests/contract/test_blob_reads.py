@@ -10,7 +10,7 @@ from tests.contract.conftest import all_of
 
 MIB = 1024 * 1024
 BYTES = "application/octet-stream"
-BIG = random.Random(7).randbytes(9 * MIB + 17)  # noqa: S311 bytes that differ, the same ones every time
+BIG = random.Random(7).randbytes(9 * MIB + 17)  # bytes that differ, the same ones every time
 
 
 @pytest.mark.parametrize(
