@@ -1,13 +1,15 @@
-"""Blobs on Azure Blob storage (or Azurite)."""
+"""Blobs on Azure Blob storage (or Azurite): bytes by requests of our own, all else by the SDK."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import quote
 
 from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import (
     BlobBlock,
     BlobSasPermissions,
@@ -17,11 +19,13 @@ from azure.storage.blob import (
     generate_blob_sas,
 )
 from azure.storage.blob import BlobProperties as SdkProperties
-from azure.storage.blob.aio import ContainerClient, StorageStreamDownloader
+from azure.storage.blob.aio import ContainerClient
 
 from . import limits
+from .azure_blob_rest import Answer, BlobRequests
 from .azure_clients import Clients, GetClients
 from .azure_errors import Translating, create, creating
+from .azure_faults import BEING_DELETED, NOT_CREATED, fault
 from .ports import BlobProperties, BlobRead, Missing, UploadGrant
 
 _guard: AbstractContextManager[None] = Translating("blob")
@@ -56,23 +60,23 @@ class AzureBlobs:
         client = self._container(container, name)
         limits.blob_size(data, limits.MAX_PUT)
         limits.metadata(metadata or {})
-        blob, settings = client.get_blob_client(name), ContentSettings(content_type=content_type)
-        with _guard:
-            answer = await creating(
-                lambda: blob.upload_blob(
-                    data, length=len(data), overwrite=not if_absent, metadata=dict(metadata or {}), content_settings=settings
-                ),
-                client.create_container,
-            )
-        return _written(name, len(data), content_type, metadata, answer)
+        headers = {"x-ms-blob-type": "BlockBlob", "x-ms-blob-content-type": content_type}
+        headers |= {f"x-ms-meta-{key}": value for key, value in (metadata or {}).items()}
+        if if_absent:
+            headers["If-None-Match"] = "*"
+        requests = self._clients().blob_requests
+        answer = await _creating(client, lambda: requests.put(container, name, data, headers, repeatable=not if_absent))
+        last_modified = parsedate_to_datetime(answer.headers["Last-Modified"])
+        return BlobProperties(name, len(data), _unquoted(answer.headers["ETag"]), content_type, last_modified, dict(metadata or {}))
 
     async def stage(self, container: str, name: str, block: int, data: bytes) -> None:
         client = self._container(container, name)
         limits.block_number(block)
         limits.block_size(data)
-        blob = client.get_blob_client(name)
-        with _guard:
-            await creating(lambda: blob.stage_block(_block_id(block), data, length=len(data)), client.create_container)
+        # The SDK, which commits the block, sends each id in base64.
+        query = f"comp=block&blockid={quote(b64encode(_block_id(block).encode()), safe='')}"
+        requests = self._clients().blob_requests
+        await _creating(client, lambda: requests.put(container, name, data, {}, query))
 
     async def commit(
         self,
@@ -102,16 +106,14 @@ class AzureBlobs:
     async def read(self, container: str, name: str, *, offset: int = 0, length: int | None = None, if_match: str | None = None) -> BlobRead:
         client = self._container(container, name)
         limits.byte_range(offset, length)
-        first = None
-        if length != 0:
-            with _guard:
-                first = await _piece(client, name, offset, length, if_match)
+        requests = self._clients().blob_requests
+        first = await _piece(requests, container, name, offset, length, if_match) if length != 0 else None
         if first is None:
             return await self._nothing(client, name, if_match)
-        total = int(str(first.properties.content_range).rpartition("/")[2])
-        properties = _properties(first.properties, name, total)
+        total = int(first.headers["Content-Range"].rpartition("/")[2])
+        properties = _read_properties(first.headers, name, total)
         end = total if length is None else min(total, offset + length)
-        return BlobRead(properties, _pieces(client, name, first, offset, end, properties.etag))
+        return BlobRead(properties, _pieces(requests, container, name, first, offset, end, properties.etag))
 
     async def _nothing(self, client: ContainerClient, name: str, if_match: str | None) -> BlobRead:
         """No byte was asked for, or none is there (the service answers 416): the properties without a body."""
@@ -191,31 +193,47 @@ class AzureBlobs:
         return self._clients().container(container)
 
 
-async def _piece(
-    client: ContainerClient, name: str, offset: int, length: int | None, etag: str | None
-) -> StorageStreamDownloader[bytes] | None:
+async def _creating(client: ContainerClient, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+    """A write; when its container is not there, that is made and the write repeated. Raises the port's exceptions."""
+    answer = await attempt()
+    if answer.status >= 400 and _code(answer) in NOT_CREATED | BEING_DELETED:
+        with _guard:
+            await create(client.create_container)
+        answer = await attempt()
+    return _succeeded(answer)
+
+
+def _succeeded(answer: Answer) -> Answer:
+    if answer.status >= 300:
+        raise fault("blob", answer.status, _code(answer))
+    return answer
+
+
+def _code(answer: Answer) -> str:
+    return answer.headers.get("x-ms-error-code", "")
+
+
+async def _piece(requests: BlobRequests, container: str, name: str, offset: int, length: int | None, etag: str | None) -> Answer | None:
     """At most 4 MiB in one storage call; None when the blob has no byte at ``offset``."""
     size = limits.CHUNK if length is None else min(length, limits.CHUNK)
-    try:
-        piece: StorageStreamDownloader[bytes] = await client.download_blob(name, offset=offset, length=size, **_condition(etag))
-    except HttpResponseError as error:
-        if error.status_code == 416:
-            return None
-        raise
-    return piece
+    headers = {"x-ms-range": f"bytes={offset}-{offset + size - 1}"}
+    if etag is not None:
+        headers["If-Match"] = f'"{etag}"'
+    answer = await requests.get(container, name, headers)
+    return None if answer.status == 416 else _succeeded(answer)
 
 
 async def _pieces(
-    client: ContainerClient, name: str, piece: StorageStreamDownloader[bytes] | None, offset: int, end: int, etag: str
+    requests: BlobRequests, container: str, name: str, piece: Answer | None, offset: int, end: int, etag: str
 ) -> AsyncIterator[bytes]:
     """The first piece, which is here already, and those behind it up to ``end``, none of another version of the blob."""
-    with _guard:
-        while piece is not None:
-            # Unlike readall(), chunks() hands out the bytes it has without copying them: one chunk a piece.
-            async for data in piece.chunks():
-                offset += len(data)
-                yield data
-            piece = await _piece(client, name, offset, end - offset, etag) if offset < end else None
+    while piece is not None:
+        data, piece = piece.body, None
+        offset += len(data)
+        yield data
+        del data
+        if offset < end:
+            piece = await _piece(requests, container, name, offset, end - offset, etag)
 
 
 async def _no_bytes() -> AsyncIterator[bytes]:
@@ -262,6 +280,12 @@ def _unquoted(etag: str) -> str:
 
 def _written(name: str, size: int, content_type: str, metadata: Mapping[str, str] | None, answer: Mapping[str, Any]) -> BlobProperties:
     return BlobProperties(name, size, _unquoted(answer["etag"]), content_type, answer["last_modified"], dict(metadata or {}))
+
+
+def _read_properties(headers: Mapping[str, str], name: str, size: int) -> BlobProperties:
+    created = parsedate_to_datetime(headers.get("x-ms-creation-time") or headers["Last-Modified"])
+    metadata = {key[10:].lower(): value for key, value in headers.items() if key.lower().startswith("x-ms-meta-")}
+    return BlobProperties(name, size, _unquoted(headers["ETag"]), headers.get("Content-Type"), created, metadata)
 
 
 def _properties(found: SdkProperties, name: str, size: int) -> BlobProperties:

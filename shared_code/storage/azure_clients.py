@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient, ContainerClient
     from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
+    from .azure_blob_rest import BlobRequests
     from .azure_blobs import DelegationKey
     from .azure_table_rest import TableRequests
 
@@ -92,6 +93,12 @@ class Clients:
         if self.account.connection_string is not None:
             return BlobServiceClient.from_connection_string(self.account.connection_string, **options)
         return BlobServiceClient(self.account.blob_url, credential=self.account.credential, **options)
+
+    @cached_property
+    def blob_requests(self) -> "BlobRequests":
+        from .azure_blob_rest import BlobRequests
+
+        return BlobRequests(self._session, self.blob_service, connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
 
     @cached_property
     def queue_service(self) -> "QueueServiceClient":
