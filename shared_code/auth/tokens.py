@@ -123,9 +123,10 @@ class TokenVerifier:
 
 def _claims(payload: Mapping[str, Any]) -> Claims:
     strings = all(isinstance(payload[name], str) for name in ("sub", "sid"))
-    if not strings or payload["role"] not in ("user", "admin") or not isinstance(payload["exp"], int | float):
+    expires_at = payload["exp"]
+    if not strings or payload["role"] not in ("user", "admin") or type(expires_at) not in (int, float) or not abs(expires_at) < 2**53:
         raise _invalid()
-    return Claims(payload["sub"], payload["sid"], cast(Role, payload["role"]), float(payload["exp"]))
+    return Claims(payload["sub"], payload["sid"], cast(Role, payload["role"]), float(expires_at))
 
 
 def _invalid() -> Unauthenticated:

@@ -167,7 +167,8 @@ async def test_thirty_days(app: App, client: httpx.AsyncClient, account: dict[st
 
 @pytest.mark.parametrize(
     "token",
-    ["", "x", "lyr_", "lyr_..", "Bearer x", "lyd_key", "lyr_" + "0" * 26 + "." + "0" * 26 + "." + "A" * 43, "lyr_" + "0" * 26 + "." + "0" * 26 + "." + "A" * 44,
+    ["", "x", "lyr_", "lyr_..", "Bearer x", "lyd_key", "lyr_" + "0" * 26 + "." + "0" * 26 + "." + "A" * 43,
+     "lyr_" + "0" * 26 + "." + "0" * 26 + "." + "A" * 44,
      "lyr_../../users." + "0" * 26 + "." + "A" * 43, "\x00", "x" * 100_000],
 )  # fmt: skip
 async def test_what_is_no_token(client: httpx.AsyncClient, token: str) -> None:
