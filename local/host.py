@@ -69,7 +69,8 @@ class Host:
             await exchange.end(404)
             return
         if exchange.limit is None:
-            await app(scope, exchange.receive, exchange.send)
+            # Quiet: nobody asks what the exchange would note.
+            await app(scope, exchange.receive, exchange.plain_send if self._quiet else exchange.send)
             return
         try:
             await app(scope, exchange.receive_limited, exchange.send)
