@@ -8,7 +8,6 @@ from shared_code.errors import InvalidCursor
 
 from . import keys
 
-
 MAX_POSITION = 400
 """Characters of a row key that a list can end at: what a caller makes up may not exceed what storage takes as a key."""
 

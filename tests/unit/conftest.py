@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import structlog
 from argon2 import PasswordHasher
 
 from shared_code.auth import passwords
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile("lydian", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("lydian")
 
 
 @pytest.fixture(autouse=True)
