@@ -16,6 +16,8 @@ from .azure_table_rest import Answer
 from .ports import Delete, Operation, Row, Where
 
 T = TypeVar("T")
+_WRITTEN = (201, 204)
+"""A service is free not to prefer what we prefer, and to answer an insert with the row."""
 
 
 class AzureTables:
@@ -33,7 +35,7 @@ class AzureTables:
     async def apply(self, table: str, partition: str, operation: Operation) -> str:
         limits.table_name(table)
         write = codec.write(table, partition, operation)
-        answer = _succeeded(await self._creating(table, lambda: self._write(write)), 204)
+        answer = _succeeded(await self._creating(table, lambda: self._write(write)), *_WRITTEN)
         return "" if isinstance(operation, Delete) else _etag(answer.headers.get("etag", ""))
 
     async def batch(self, table: str, partition: str, operations: Sequence[Operation]) -> list[str]:
@@ -44,7 +46,7 @@ class AzureTables:
         writes = [codec.write(table, partition, operation) for operation in operations]
         content_type, body = codec.batch(writes, self._clients().table_requests.url)
         repeatable = all(write.repeatable for write in writes)
-        answer = _succeeded(await self._creating(table, lambda: self._batch(content_type, body, repeatable)), 202, operations)
+        answer = _succeeded(await self._creating(table, lambda: self._batch(content_type, body, repeatable)), 202, operations=operations)
         if len(answer.parts) != len(operations):
             raise _strange("not one answer an operation")
         return [
@@ -130,9 +132,9 @@ def _failed_part(answer: Answer) -> Answer:
     return answer._replace(parts=parts) if failed is None else Answer(failed.status, failed.headers, failed.body)
 
 
-def _succeeded(answer: Answer, status: int, operations: Sequence[Operation] = ()) -> Answer:
-    """The answer when its status is the one awaited, else the port's exception."""
-    if answer.status != status:
+def _succeeded(answer: Answer, *awaited: int, operations: Sequence[Operation] = ()) -> Answer:
+    """The answer when its status is awaited, else the port's exception."""
+    if answer.status not in awaited:
         index = codec.failed_index(operations, answer.status, answer.body, answer.headers.get("content-id", "")) if operations else 0
         raise fault("table", answer.status, _code(answer), index)
     return answer

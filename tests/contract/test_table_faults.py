@@ -82,6 +82,13 @@ async def test_an_interrupted_connection(tables: Tables, proxy: Server, name: st
     assert row.values["n"] == (1 if call in ("get", "query", "check") else 2)
 
 
+async def test_an_insert_answered_with_the_row(name: str) -> None:
+    async with scripted(answer(201, '{"PartitionKey":"p"}', 'ETag: W/"1"')) as server:
+        storage = server.storage()
+        assert await storage.tables.apply(name, "p", Insert("k", {})) == 'W/"1"'
+        await storage.aclose()
+
+
 async def test_a_large_body_is_sent_whole_on_every_try(tables: Tables, proxy: Server, name: str) -> None:
     proxy.script = [BUSY, CUT]
     await tables.batch(name, "p", [Upsert(f"k{n:02}", {"text": f"{n:02}" * 16_000}) for n in range(40)])
