@@ -4,43 +4,25 @@ Why not the SDK's: as for tables (``docs/decisions/0004-lean-table-requests.md``
 through the SDK and 1 ms through here. Sources: Microsoft, "Put Blob", "Put Block", "Get Blob", "Authorize with Shared Key".
 """
 
-import asyncio
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from hmac import digest
-from io import BytesIO
-from random import uniform
-from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from aiohttp import ClientError, ClientTimeout, ConnectionTimeoutError
+from aiohttp import ClientTimeout
 from yarl import URL
 
-from ..errors import StorageUnavailable
+from .azure_requests import Answer, body_data, tried
 from .azure_table_auth import BearerToken
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
     from azure.storage.blob.aio import BlobServiceClient
 
-PAUSES = (0.1, 0.4)
-"""Seconds between the three tries, each ± a half."""
-PATIENCE = 5.0
-"""Seconds after which no further try begins."""
-_TRIED_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
-_LARGE = 1024 * 1024
-"""Larger bodies are written to the socket piece by piece: all at once they would block the loop."""
-
 Authorize = Callable[[str, str, str, Mapping[str, str], int], Awaitable[str | None]]
 """Method, path, query, headers (all as they are sent) and the body's length → the Authorization header, if there is one."""
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class BlobRequests:
@@ -66,30 +48,10 @@ class BlobRequests:
         return await self._send("GET", _blob_path(container, name), "", headers, b"", repeatable=True)
 
     async def _send(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, *, repeatable: bool) -> Answer:
-        """The service's answer, whatever its status, once it is none of passing trouble (408, 429, 5xx).
+        async def once() -> Answer:
+            return await self._once(method, path, query, headers, body)
 
-        Tried as the table service's requests are; ``StorageUnavailable`` when nothing helped, without the URL in it.
-        """
-        deadline, reason = monotonic() + PATIENCE, ""
-        for pause in (*PAUSES, None):
-            try:
-                answer = await self._once(method, path, query, headers, body)
-            except TimeoutError as error:
-                reason = type(error).__name__
-                if not isinstance(error, ConnectionTimeoutError):
-                    break  # silent, but perhaps at work: trying again would hold the caller for minutes
-            except ClientError as error:
-                reason = type(error).__name__
-                if not repeatable:
-                    break
-            else:
-                if answer.status not in _TRIED_AGAIN:
-                    return answer
-                reason = f"status {answer.status}"
-            if pause is None or monotonic() > deadline:
-                break
-            await asyncio.sleep(pause * uniform(0.5, 1.5))
-        raise StorageUnavailable("The blob storage does not answer.") from ConnectionError(reason)
+        return await tried("blob", once, repeatable=repeatable)
 
     async def _once(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer:
         path = self._path + path
@@ -99,8 +61,9 @@ class BlobRequests:
             sent["Authorization"] = authorization
         whole = "&".join(filter(None, (query, self._signature)))
         url = URL(f"{self._origin}{path}?{whole}" if whole else self._origin + path, encoded=True)
-        data = BytesIO(body) if len(body) > _LARGE else body or None
-        async with self._session.request(method, url, data=data, headers=sent, timeout=self._timeout, allow_redirects=False) as response:
+        async with self._session.request(
+            method, url, data=body_data(body), headers=sent, timeout=self._timeout, allow_redirects=False
+        ) as response:
             answer = Answer(response.status, response.headers, await response.read())
         if answer.status == 401 and self._bearer is not None:
             self._bearer.refused()

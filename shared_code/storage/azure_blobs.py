@@ -22,10 +22,11 @@ from azure.storage.blob import BlobProperties as SdkProperties
 from azure.storage.blob.aio import ContainerClient
 
 from . import limits
-from .azure_blob_rest import Answer, BlobRequests
+from .azure_blob_rest import BlobRequests
 from .azure_clients import Clients, GetClients
 from .azure_errors import Translating, create, creating
 from .azure_faults import BEING_DELETED, NOT_CREATED, fault
+from .azure_requests import Answer
 from .ports import BlobProperties, BlobRead, Missing, UploadGrant
 
 _guard: AbstractContextManager[None] = Translating("blob")

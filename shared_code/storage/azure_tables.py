@@ -12,7 +12,7 @@ from . import limits
 from .azure_clients import GetClients
 from .azure_faults import BEING_DELETED, NOT_CREATED, fault
 from .azure_filters import row_filter
-from .azure_table_rest import Answer
+from .azure_requests import Answer
 from .ports import Delete, Operation, Row, Where
 
 T = TypeVar("T")
