@@ -14,7 +14,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support import HERE, TRIGGERS_OFF, Server, Setup, banner, call, median, multipart, register, spread, table, verdict
+from support import HERE, TRIGGERS_OFF, Server, Setup, banner, call, median, multipart, paired, register, spread, table, verdict
 
 SIZE = 200 * 1024
 AT_ONCE = 16
@@ -53,8 +53,8 @@ def report(title: str, sides: dict[str, Figures]) -> float:
         for name, side in sides.items()
     ]
     table(head, rows)
-    print(f"CPU of the server for each request, peer ÷ app: {median(sides['peer'].cpu) / median(sides['app'].cpu):.2f}\n")
-    return median(sides["app"].rate) / median(sides["peer"].rate)
+    print(f"CPU of the server for each request, peer ÷ app: {paired(sides['peer'].cpu, sides['app'].cpu):.2f}\n")
+    return paired(sides["app"].rate, sides["peer"].rate)
 
 
 def main() -> None:

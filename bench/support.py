@@ -175,6 +175,11 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
+def paired(over: Sequence[float], under: Sequence[float]) -> float:
+    """The median of the rounds' ratios: two rounds side by side saw the same machine, two medians perhaps not."""
+    return statistics.median(a / b for a, b in zip(over, under, strict=True))
+
+
 def spread(values: Sequence[float], digits: int = 2) -> str:
     """``median (lowest–highest)``."""
     return f"{median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"

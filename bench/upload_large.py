@@ -12,7 +12,7 @@ import json
 import os
 import time
 
-from support import Server, Setup, banner, call, median, multipart, register, spread, table, verdict
+from support import Server, Setup, banner, call, median, multipart, paired, register, spread, table, verdict
 
 MIB = 1024 * 1024
 SIZE = 100 * MIB
@@ -71,7 +71,7 @@ def main() -> None:
         table(["", "seconds", "MiB/s", "idle MiB", "MiB above idle"], rows)
         above = (peaks["app"] - idle["app"]) / MIB
         print(f"memory above idle {above:.1f} MiB (goal {MEMORY_GOAL:.0f}{'' if above <= MEMORY_GOAL else ', MISSED'})")
-        verdict("upload_large", median(seconds["peer"]) / median(seconds["app"]), 1.0)
+        verdict("upload_large", paired(seconds["peer"], seconds["app"]), 1.0)
 
 
 if __name__ == "__main__":
