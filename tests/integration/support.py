@@ -19,6 +19,7 @@ import httpx
 from azure.storage.blob import BlobServiceClient
 
 from local.services import Ports
+from tests.azurite import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTS_WITHIN = 240
@@ -92,6 +93,10 @@ def running_host(folder: Path, **settings: str) -> Iterator[Host]:
     command = [sys.executable, "-m", "local", "--port", "0", "--data", str(folder / "data"), "--no-timers"]
     if os.environ.get("WORKER") == "azure":
         command += ["--worker", "azure"]
+    # Ports of its own: two hosts that start at one time would both take Azurite's usual ones for free.
+    (folder / "data").mkdir(exist_ok=True)
+    blob, queue, table = free_ports(3)
+    (folder / "data/azurite.json").write_text(json.dumps({"blob": blob, "queue": queue, "table": table, "pid": 0}))
     log = folder / "host.log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
