@@ -5,6 +5,7 @@ leaves, another host of the folder takes over on the same ports, so that connect
 """
 
 import asyncio
+import contextlib
 import fcntl
 import http.client
 import json
@@ -13,8 +14,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -185,6 +187,10 @@ class Azurite:
             raise StartError(
                 f"Azurite can't be started: {missing}. Or name a storage account in AZURE_STORAGE_CONNECTION_STRING, or use --no-azurite."
             )
+        with _one_at_a_time():
+            self._launch_child(node)
+
+    def _launch_child(self, node: str) -> None:
         self.ports = self._choose_ports()
         options = [f"--{name}Host=127.0.0.1" for name in asdict(self.ports)]
         options += [f"--{name}Port={port}" for name, port in asdict(self.ports).items()]
@@ -213,6 +219,15 @@ class Azurite:
                 tail = self._log.read_text(errors="replace").strip()[-500:]
                 raise StartError(f"Azurite does not come up: {tail or 'it says nothing'} ({self._log})")
             time.sleep(0.03)
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Hosts of other folders that start now wait until our ports are taken: else both would choose the same free ones, and the
+    one whose Azurite fails would take the other's storage for its own."""
+    with Path(tempfile.gettempdir(), f"lydian-azurite-{os.getuid()}.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def is_alive(process: int) -> bool:

@@ -163,7 +163,7 @@ class Proxy:
             pass
 
     async def _relay(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._request_headers(scope)]
+        headers = [(name.decode("latin-1"), _header_text(value)) for name, value in self._request_headers(scope)]
         has_body = any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
         if not has_body:
             self._body_sent.set()
@@ -202,3 +202,11 @@ class Proxy:
 def _start_of(answer: aiohttp.ClientResponse) -> Message:
     kept = [(name.lower(), value) for name, value in answer.raw_headers if name.lower() not in _HOP_BY_HOP]
     return {"type": "http.response.start", "status": answer.status, "headers": kept}
+
+
+def _header_text(value: bytes) -> str:
+    """As text that aiohttp, which writes headers in UTF-8, turns into the same bytes again wherever that is possible."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
