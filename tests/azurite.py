@@ -68,7 +68,7 @@ def start_azurite(*options: str, scheme: str = "http") -> AzuriteHandle:
     for service, port in zip(("blob", "queue", "table"), ports, strict=True):
         command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port)]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603 ours
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
     blob, queue, table = (f"{scheme}://127.0.0.1:{port}/{ACCOUNT}" for port in ports)
     handle = AzuriteHandle(blob, queue, table, process, folder)
     try:
