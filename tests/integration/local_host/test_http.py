@@ -138,6 +138,7 @@ async def test_a_client_that_leaves_before_the_first_byte_is_noticed(host: Runni
 
 async def test_an_upload_that_is_cut_is_noticed(host: RunningHost) -> None:
     connection = raw(host, b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+    host.wait_until_seen("upload got 4 bytes")
     connection.close()
     host.wait_until_seen("upload was cut")
 

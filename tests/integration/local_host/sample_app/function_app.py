@@ -98,8 +98,8 @@ async def hang(req: Request) -> Response:
 async def upload(req: Request) -> Response:
     """Notes an upload that is cut."""
     try:
-        async for _ in req.stream():
-            pass
+        async for chunk in req.stream():
+            note(f"upload got {len(chunk)} bytes")
     except ClientDisconnect:
         note("upload was cut")
         raise
