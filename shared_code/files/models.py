@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from shared_code import ids
 
 Status = Literal["active", "deleted"]
+RecordStatus = Literal["active", "deleted", "storing"]
+"""``storing``: its bytes are on their way to the blob. It counts towards the quota, is in no list and answers as missing."""
+ABANDONED = timedelta(hours=1)
+"""An upload older than this (beyond its grant) was cut off."""
 VariantName = Literal["original", "optimized", "thumbnail"]
 FILE_ID_LENGTH = 2 * ids.LENGTH
 
@@ -47,7 +51,7 @@ class File:
     sha256: str | None
     folder: str
     """Starts and ends with a slash."""
-    status: Status
+    status: RecordStatus
     metadata: Mapping[str, Any]
     created_at: datetime
     updated_at: datetime
@@ -66,12 +70,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A file whose bytes are not confirmed yet. It counts towards the quota and is in no list."""
+    """A direct upload (SAS) that is not complete: the quota holds ``file.size``, and the file is in no list and not counted yet."""
 
     file: File
     expires_at: datetime
-    direct: bool
-    """Bytes come by SAS: the quota holds ``file.size`` until ``complete``, and the file is not counted yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from shared_code.clock import Clock
 from shared_code.errors import NotFound
 from shared_code.storage.ports import Blobs
 
-from .models import owner_of
+from .models import ABANDONED, owner_of
 from .ports import Jobs
 from .records import Records
 from .service import FilesService
-from .uploads import ABANDONED, Uploads
+from .uploads import Uploads
 
 log = structlog.get_logger("lydian.files")
 
@@ -52,8 +52,12 @@ class Purge:
         return counts
 
     async def _pending(self) -> int:
-        count = 0
-        async for pending in self._records.all_pending(self._clock.now() - ABANDONED):
+        count, before = 0, self._clock.now() - ABANDONED
+        async for file in self._records.all_storing(before):
+            if await self._uploads.abandon(file):
+                await self._service.remove_bytes(file.id)
+                count += 1
+        async for pending in self._records.all_pending(before):
             # The row first: a ``complete`` that comes now finds nothing, instead of making a file without bytes.
             if await self._uploads.release(pending):
                 await self._service.remove_bytes(pending.file.id)

@@ -1,11 +1,11 @@
 """Records of files, always under their owner: the one place where an object is checked against who asks for it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from shared_code.errors import Busy, NotFound
-from shared_code.storage.ports import Delete, EtagMismatch, Insert, Merge, Missing, Operation, Replace, Row, Tables, Where
+from shared_code.storage.ports import Delete, EtagMismatch, Insert, Merge, Missing, Replace, Row, Tables, Value, Where
 
 from .models import File, Image, Pending, Status, owner_of
 from .tables import FILE_PREFIX, FILES, PENDING_PREFIX, file_key, file_values, image_values, pending_key, to_file, to_pending
@@ -24,12 +24,12 @@ class Records:
         """The caller's file; raises NotFound for a missing one, another user's, and with ``active`` a deleted one."""
         row = await self._tables.get(FILES, owner_id, file_key(file_id)) if owner_of(file_id) == owner_id else None
         file = to_file(row) if row else None
-        if file is None or (active and file.status != "active"):
+        if file is None or file.status == "storing" or (active and file.status != "active"):
             raise not_found()
         return file
 
     async def find(self, file_id: str) -> File | None:
-        """The record that a blob's name leads to, whoever owns it, deleted ones included. For jobs and shares."""
+        """The record that a blob's name leads to, whoever owns it, deleted and storing ones included. For jobs and shares."""
         owner_id = owner_of(file_id)
         row = await self._tables.get(FILES, owner_id, file_key(file_id)) if owner_id else None
         return to_file(row) if row else None
@@ -44,8 +44,7 @@ class Records:
     ) -> list[File]:
         """Up to ``limit`` files, newest first, behind the row key ``after``."""
         where = []
-        if status:
-            where.append(Where("status", "eq", status))
+        where.append(Where("status", "eq", status) if status else Where("status", "ne", "storing"))
         if folder and folder != "/":
             where.append(Where("folder", "prefix", folder))
         if content_type:
@@ -54,29 +53,42 @@ class Records:
         rows = await self._tables.query(FILES, owner_id, prefix=FILE_PREFIX, after=after, where=where, limit=limit)
         return [to_file(row) for row in rows]
 
-    async def activate(self, pending: Pending, file: File, etag: str) -> File:
-        """Make a pending file visible, with the state that the image job may have left meanwhile.
+    async def show(self, file: File) -> File:
+        """Make a stored file visible; its blob is there. Raises NotFound when the purge took it for abandoned.
 
-        ``etag`` is the pending row's. Raises NotFound when the pending row has gone.
+        Without an ETag: the image job may have noted its result meanwhile, in other columns.
         """
-        delta = {"active_files": 1, "bytes": file.size, "content_type": file.content_type, "files_of_type": 1} if pending.direct else {}
-        reserved = -pending.file.size if pending.direct else 0
+        try:
+            values: dict[str, Value] = {"status": "active", "blob_etag": file.blob_etag}
+            etag = await self._tables.apply(FILES, file.owner_id, Merge(file_key(file.id), values))
+        except Missing:
+            raise not_found() from None
+        return replace(file, status="active", row_etag=etag)
+
+    async def complete(self, pending: Pending, file: File) -> File:
+        """Make a direct upload a file, with the state that the image job may have left meanwhile.
+
+        Raises NotFound when the pending row has gone.
+        """
+        etag = pending.file.row_etag
         for _ in range(TRIES):
-            operations: list[Operation] = [Delete(pending_key(file.id), etag), Insert(file_key(file.id), file_values(file))]
+            change = Change(
+                [Delete(pending_key(file.id), etag), Insert(file_key(file.id), file_values(file))],
+                active_files=1,
+                bytes=file.size,
+                content_type=file.content_type,
+                files_of_type=1,
+                reserved_bytes=-pending.file.size,
+            )
             try:
-                if pending.direct:
-                    change = Change(operations, reserved_bytes=reserved, **delta)  # type: ignore[arg-type]  # the literal's keys are Change's
-                    etags = await self._ledger.apply(file.owner_id, change)
-                else:
-                    etags = await self._tables.batch(FILES, file.owner_id, operations)
-                return replace(file, row_etag=etags[-1])
+                return replace(file, row_etag=(await self._ledger.apply(file.owner_id, change))[-1])
             except (EtagMismatch, Missing):
-                row = await self._tables.get(FILES, file.owner_id, pending_key(file.id))
-                if row is None:
+                current = await self.find_pending(file.id)
+                if current is None:
                     raise not_found() from None
-                current, etag = to_pending(row).file, row.etag
-                if current.image is not None and current.image.source_etag == file.blob_etag:
-                    file = replace(file, image=current.image)
+                etag, image = current.file.row_etag, current.file.image
+                if image is not None and image.source_etag == file.blob_etag:
+                    file = replace(file, image=image)
         raise Busy("This file is being changed by too many requests at once.")
 
     async def change(self, file: File, changed: File, change: Change | None = None) -> File:
@@ -92,8 +104,8 @@ class Records:
         """Note what became of an image, on its file or its pending upload; False when it has neither any more."""
         owner_id = owner_of(file_id)
         assert owner_id is not None
-        # Twice each: between the two looks a pending upload may become a file.
-        for key in (pending_key(file_id), file_key(file_id), pending_key(file_id), file_key(file_id)):
+        # The file's twice: between the first two looks a pending upload may become a file.
+        for key in (file_key(file_id), pending_key(file_id), file_key(file_id)):
             try:
                 await self._tables.apply(FILES, owner_id, Merge(key, image_values(image)))
                 return True
@@ -110,17 +122,24 @@ class Records:
             yield to_file(row)
 
     async def all_pending(self, before: datetime) -> AsyncIterator[Pending]:
-        """Every pending upload that expired before ``before``."""
+        """Every direct upload whose grant expired before ``before``."""
         async for row in _scan(self._tables, PENDING_PREFIX):
             pending = to_pending(row)
             if pending.expires_at < before:
                 yield pending
 
+    async def all_storing(self, before: datetime) -> AsyncIterator[File]:
+        """Every file that has been storing since before ``before``: its process died."""
+        async for row in _scan(self._tables, FILE_PREFIX, [Where("status", "eq", "storing")]):
+            file = to_file(row)
+            if file.created_at < before:
+                yield file
 
-async def _scan(tables: Tables, prefix: str) -> AsyncIterator[Row]:
+
+async def _scan(tables: Tables, prefix: str, where: Sequence[Where] = ()) -> AsyncIterator[Row]:
     partition = key = None
     while True:
-        rows = await tables.query(FILES, prefix=prefix, after_partition=partition, after=key, limit=SCAN)
+        rows = await tables.query(FILES, prefix=prefix, where=where, after_partition=partition, after=key, limit=SCAN)
         for row in rows:
             yield row
         if len(rows) < SCAN:

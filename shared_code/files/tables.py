@@ -1,6 +1,6 @@
 """Files' rows.
 
-``files``, partition = owner: ``f:<inverted id>`` a file (so that lists are newest first), ``p:<id>`` a pending upload,
+``files``, partition = owner: ``f:<inverted id>`` a file (so that lists are newest first), ``p:<id>`` a direct upload that is not complete,
 ``s:<file id>:<inverted share id>`` where a share of the file is, ``usage`` the owner's totals.
 ``shares``, partition = hash of the token, key ``share``: the share.
 ``filestats``, partition ``all``: the roll-ups over everyone.
@@ -14,7 +14,7 @@ from typing import Any, cast
 from shared_code import ids
 from shared_code.storage.ports import Row, Value
 
-from .models import File, Image, Pending, Share, Status, Usage, Variant
+from .models import File, Image, Pending, RecordStatus, Share, Usage, Variant
 
 FILES = "files"
 SHARES = "shares"
@@ -78,7 +78,7 @@ def to_file(row: Row) -> File:
         size=_integer(values["size"]),
         sha256=text_or_none(values, "sha256"),
         folder=str(values["folder"]),
-        status=cast(Status, values["status"]),
+        status=cast(RecordStatus, values["status"]),
         metadata=json.loads(str(values["metadata"])),
         created_at=moment(values["created_at"]),
         updated_at=moment(values["updated_at"]),
@@ -91,11 +91,11 @@ def to_file(row: Row) -> File:
 
 
 def pending_values(pending: Pending) -> dict[str, Value]:
-    return {**file_values(pending.file), "expires_at": pending.expires_at, "direct": pending.direct}
+    return {**file_values(pending.file), "expires_at": pending.expires_at}
 
 
 def to_pending(row: Row) -> Pending:
-    return Pending(to_file(row), moment(row.values["expires_at"]), bool(row.values["direct"]))
+    return Pending(to_file(row), moment(row.values["expires_at"]))
 
 
 def usage_values(usage: Usage) -> dict[str, Value]:

@@ -1,8 +1,9 @@
 """Uploads: through the app as a stream, or directly to the blob by a grant (SAS) and ``complete``.
 
-The order of writes makes every cut harmless: bytes are staged (invisible), then a pending row takes its share of the
-quota, then the blob becomes visible, then the file replaces the pending row. A blob therefore always has a row, so that
-its event finds one; a pending row that is left behind is in no list, and the purge collects it with its blob.
+The order of writes makes every cut harmless: bytes are staged (invisible), then the file's row takes its share of the quota
+while it is *storing*, then the blob becomes visible, then the row becomes active. A direct upload has a *pending* row until it
+is complete. A blob therefore always has a row, so that its event finds one; a row that is left behind is in no list, and the
+purge collects it with its blob.
 """
 
 import asyncio
@@ -23,12 +24,10 @@ from .incoming import Received, Rules, TypeCheck
 from .models import File, Image, Pending, new_file_id
 from .ports import Jobs, StoredHook
 from .records import Records
-from .tables import pending_key, pending_values
+from .tables import file_key, file_values, pending_key, pending_values
 from .usage import Change, UsageLedger
 
 GRANT_SECONDS = 15 * 60
-ABANDONED = timedelta(hours=1)
-"""A pending upload older than this (beyond its grant) was cut off."""
 HASHED_AT_ONCE = 100 * 1024 * 1024
 """Direct uploads up to this size are hashed by ``complete``; larger ones by a job."""
 
@@ -81,16 +80,14 @@ class Uploads:
         return await asyncio.shield(storing)
 
     async def _store(self, file: File, received: Received) -> File:
-        pending = Pending(file, file.created_at + ABANDONED, direct=False)
-        counted = Change(active_files=1, bytes=file.size, content_type=file.content_type, files_of_type=1, within_quota=True)
-        etag = (
-            await self._ledger.apply(file.owner_id, replace(counted, operations=[Insert(pending_key(file.id), pending_values(pending))]))
-        )[0]
+        insert = Insert(file_key(file.id), file_values(replace(file, status="storing")))
+        counted = Change([insert], active_files=1, bytes=file.size, content_type=file.content_type, files_of_type=1, within_quota=True)
+        await self._ledger.apply(file.owner_id, counted)
         try:
             properties = await incoming.make_visible(self._blobs, self._container, received)
-            stored = await self._records.activate(pending, replace(file, blob_etag=properties.etag), etag)
+            stored = await self._records.show(replace(file, blob_etag=properties.etag))
         except Exception:
-            found = await self._undo(pending)
+            found = await self._undo(file)
             if found is None:
                 raise
             stored = found
@@ -98,32 +95,40 @@ class Uploads:
             await self._hook.stored(file.id)
         return stored
 
-    async def _undo(self, pending: Pending) -> File | None:
+    async def _undo(self, file: File) -> File | None:
         """Leave nothing behind; what cannot be removed now (storage is down) is left to the purge.
 
         The file, if only the answer to its last write was lost.
         """
         try:
-            if found := await self._records.find(pending.file.id):
+            found = await self._records.find(file.id)
+            if found is not None and found.status == "active":
                 return found
-            await self._blobs.delete(self._container, pending.file.id)
-            await self.release(pending)
+            await self._blobs.delete(self._container, file.id)
+            await self.abandon(file)
         except LydianError as error:
-            log.warning("failed_upload_left_to_purge", file_id=pending.file.id, reason=error.code)
+            log.warning("failed_upload_left_to_purge", file_id=file.id, reason=error.code)
         return None
 
+    async def abandon(self, file: File) -> bool:
+        """Remove the row of a file that was cut off while storing and give back what it counted; False when it has gone."""
+        key = file_key(file.id)
+        undo = Change(
+            [Delete(key, file.row_etag or None)], active_files=-1, bytes=-file.size, content_type=file.content_type, files_of_type=-1
+        )
+        return await self._give_back(file.owner_id, undo)
+
     async def release(self, pending: Pending) -> bool:
-        """Remove a pending row and give back what it counted; False when it has gone: completed or released meanwhile."""
-        file, operations = pending.file, [Delete(pending_key(pending.file.id))]
-        if pending.direct:
-            change = Change(operations, reserved_bytes=-file.size)
-        else:
-            change = Change(operations, active_files=-1, bytes=-file.size, content_type=file.content_type, files_of_type=-1)
+        """Remove a pending row and give back what it held; False when it has gone: completed or released meanwhile."""
+        file = pending.file
+        return await self._give_back(file.owner_id, Change([Delete(pending_key(file.id))], reserved_bytes=-file.size))
+
+    async def _give_back(self, owner_id: str, change: Change) -> bool:
         try:
-            await self._ledger.apply(file.owner_id, change)
-            return True
-        except Missing:
+            await self._ledger.apply(owner_id, change)
+        except (Missing, EtagMismatch):
             return False
+        return True
 
     async def grant(
         self, owner_id: str, filename: str, content_type: str, size: int, *, folder: str = "/", metadata: Mapping[str, Any] | None = None
@@ -144,7 +149,7 @@ class Uploads:
             )
         now = self._clock.now()
         file = self._new_file(owner_id, new_file_id(owner_id, now), filename, essence, size, folder, metadata or {})
-        pending = Pending(file, now + timedelta(seconds=GRANT_SECONDS), direct=True)
+        pending = Pending(file, now + timedelta(seconds=GRANT_SECONDS))
         insert = Insert(pending_key(file.id), pending_values(pending))
         await self._ledger.apply(owner_id, Change([insert], reserved_bytes=size, within_quota=True))
         return file.id, await self._blobs.grant_upload(self._container, file.id, content_type=essence, lifetime=GRANT_SECONDS)
@@ -156,7 +161,7 @@ class Uploads:
         ``size_mismatch``. A second call answers with the file.
         """
         row = await self._records.find_pending(file_id)
-        if row is None or row.file.owner_id != owner_id or not row.direct:
+        if row is None or row.file.owner_id != owner_id:
             return await self._records.get(owner_id, file_id, active=True)
         properties = await self._blobs.properties(self._container, file_id)
         if properties is None:
@@ -177,7 +182,7 @@ class Uploads:
             image = Image("pending")
         file = replace(row.file, sha256=sha256, blob_etag=properties.etag, created_at=now, updated_at=now, image=image)
         try:
-            file = await self._records.activate(row, file, row.file.row_etag)
+            file = await self._records.complete(row, file)
         except NotFound:
             return await self._records.get(owner_id, file_id, active=True)  # a second complete was faster
         if sha256 is None:

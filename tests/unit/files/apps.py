@@ -143,13 +143,12 @@ async def recount(storage: Storage, name: str) -> Usage:
     """What the owner's totals should be, counted from the rows."""
     files = [to_file(row) for row in await rows(storage, name, "f:")]
     pending = [to_pending(row) for row in await rows(storage, name, "p:")]
-    counted = [*files, *(each.file for each in pending if not each.direct)]
     return Usage(
-        active_files=sum(file.status == "active" for file in counted),
-        deleted_files=sum(file.status == "deleted" for file in counted),
-        bytes=sum(file.size for file in counted),
-        reserved_bytes=sum(each.file.size for each in pending if each.direct),
-        by_type=dict(Counter(file.content_type for file in counted)),
+        active_files=sum(file.status in ("active", "storing") for file in files),
+        deleted_files=sum(file.status == "deleted" for file in files),
+        bytes=sum(file.size for file in files),
+        reserved_bytes=sum(each.file.size for each in pending),
+        by_type=dict(Counter(file.content_type for file in files)),
     )
 
 

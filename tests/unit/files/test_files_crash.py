@@ -141,6 +141,7 @@ async def check(app: FilesApp, inner: Storage) -> None:
     await fresh.container.files_purge.run()
     assert await visible(fresh) == before
     assert await rows(inner, "alice", "p:") == []
+    assert {row.values["status"] for row in await rows(inner, "alice", "f:")} <= {"active", "deleted"}
     await assert_counted(fresh, "alice")
     await assert_no_orphans(fresh)
     again = await app.another(inner).container.files_purge.run()
