@@ -142,7 +142,7 @@ async def list_container(client: ContainerClient, session: aiohttp.ClientSession
             if answer.status == 404:
                 return []
             answer.raise_for_status()
-            root = ElementTree.fromstring(await answer.read())  # noqa: S314  # our own storage's answer  # our own storage's answer
+            root = ElementTree.fromstring(await answer.read())  # noqa: S314  # our own storage's answer
         for item in root.iterfind("Blobs/Blob"):
             etag = item.findtext("Properties/Etag", "").strip('"')
             blobs.append(ListedBlob(item.findtext("Name", ""), etag, item.findtext("Properties/BlobType", "BlockBlob")))
