@@ -19,7 +19,7 @@ def compose(container: Container) -> tuple[func.FunctionApp, FastAPI]:
 
     Nothing of a service that is not named is imported.
     """
-    enabled = [service for service in BUILT if service in container.settings.services]
+    enabled = ["mail", *(service for service in BUILT if service in container.settings.services)]  # every app sends mail
     routers = [common_http.router, *(importlib.import_module(f"functions.{service}.http").router for service in enabled)]
     web = web_app.build(container.settings, routers, on_first_request=container.preload)
     web.state.container = container

@@ -60,6 +60,16 @@ def _networks(raw: str) -> tuple[str, ...]:
     return _names(raw)
 
 
+def _rate(raw: str) -> tuple[int, int] | None:
+    """``5/900`` is five in 900 seconds; ``off`` is no limit."""
+    if raw.lower() == "off":
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,5}/[1-9][0-9]{0,5}", raw):
+        raise ValueError("must be a count and a number of seconds, such as 5/900, or off")
+    count, seconds = raw.split("/")
+    return int(count), int(seconds)
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def parse(raw: str) -> str:
         if raw not in allowed:
@@ -162,6 +172,42 @@ class Settings:
     jwt_issuer: str = setting("JWT_ISSUER", "", "`iss` of access tokens; empty: `PUBLIC_BASE_URL`, else `lydian`")
     jwt_audience: str = setting("JWT_AUDIENCE", "lydian", "`aud` of access tokens")
     admin_emails: tuple[str, ...] = setting("ADMIN_EMAILS", "", "comma list: accounts with a verified address on it are admins", _names)
+    auth_data_keys: tuple[str, ...] = setting(
+        "AUTH_DATA_KEY",
+        "",
+        "secret (≥ 32 characters) under which TOTP secrets are encrypted; several, separated by commas: the first encrypts, all decrypt. "
+        "Empty: the signing keys serve",
+        _names,
+        secret=True,
+    )
+    auth_lock_account: tuple[int, int] | None = setting(
+        "AUTH_LOCK_ACCOUNT", "5/900", "failed sign-ins per seconds that lock an account's sign-in for as long; `off`: never", _rate
+    )
+    auth_lock_address: tuple[int, int] | None = setting(
+        "AUTH_LOCK_ADDRESS", "20/900", "the same for a client's network address, over all accounts", _rate
+    )
+    auth_register_address: tuple[int, int] | None = setting(
+        "AUTH_REGISTER_ADDRESS", "20/3600", "registrations per seconds from one network address; `off`: no limit", _rate
+    )
+    auth_require_verified_email: bool = setting(
+        "AUTH_REQUIRE_VERIFIED_EMAIL", "false", "`true`: registering answers 202 and a mail, and signing in needs a verified address", _flag
+    )
+    api_key_rate: tuple[int, int] | None = setting("API_KEY_RATE", "600/60", "requests per seconds of one API key; `off`: no limit", _rate)
+    supabase_url: str = setting(
+        "SUPABASE_URL", "", "`https://<project>.supabase.co`: access tokens of that project are accepted too", _base_url
+    )
+    audit_retention_days: int = setting("AUDIT_RETENTION_DAYS", "365", "days the audit trail is kept", _integer)
+
+    sendgrid_api_key: str = setting("SENDGRID_API_KEY", "", "sends mail through SendGrid; empty: the local outbox", secret=True)
+    sendgrid_from_email: str = setting("SENDGRID_FROM_EMAIL", "", "the sender's address, verified with SendGrid")
+    sendgrid_from_name: str = setting("SENDGRID_FROM_NAME", "Lydian", "the sender's name")
+    sendgrid_webhook_public_key: str = setting(
+        "SENDGRID_WEBHOOK_PUBLIC_KEY", "", "public key of SendGrid's signed event webhook, as its settings page shows it"
+    )
+    sendgrid_api_base: str = setting("SENDGRID_API_BASE", "https://api.sendgrid.com", "another host, for tests", _base_url)
+    mail_links_url: str = setting(
+        "MAIL_LINKS_URL", "", "where links in mails lead: your own pages, which get `?token=`; empty: the pages of this app", _base_url
+    )
 
     @property
     def standalone(self) -> bool:
@@ -217,6 +263,8 @@ def load(environ: Mapping[str, str]) -> Settings:
 def _check(settings: Settings) -> None:
     if settings.jwt_secret and len(settings.jwt_secret.encode()) < 32:
         raise SettingsError("JWT_SECRET is too short: HS256 needs 32 bytes or more (RFC 7518, 3.2)")
+    if any(len(key) < 32 for key in settings.auth_data_keys):
+        raise SettingsError("AUTH_DATA_KEY is too short: 32 characters or more")
     if settings.environment != "production":
         return
     if not settings.storage_configured:
@@ -232,7 +280,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError("JWT_PRIVATE_KEY holds no PEM private key")
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if field.metadata["secret"] and value and _is_unsafe(value):
+        if field.metadata["secret"] and any(_is_unsafe(each) for each in ([value] if isinstance(value, str) else value) if each):
             raise SettingsError(f"{field.metadata['env']} is too short or a placeholder")
 
 

@@ -24,42 +24,42 @@ def client(request: Request) -> Client:
 @idempotent
 async def register(request: Request, response: Response, body: RegisterRequest, container: ContainerDep) -> TokensResponse:
     response.headers.update(NO_STORE)
-    return TokensResponse.of(await container.auth.register(body.email, body.password, body.name, client(request)))
+    return TokensResponse.of(await container.registration.register(body.email, body.password, body.name, client(request)))
 
 
 @router.post("/api/auth/login", name="auth_login")
 async def login(request: Request, response: Response, body: LoginRequest, container: ContainerDep) -> TokensResponse:
     response.headers.update(NO_STORE)
-    return TokensResponse.of(await container.auth.login(body.email, body.password, client(request)))
+    return TokensResponse.of(await container.sign_in.login(body.email, body.password, client(request)))
 
 
 @router.post("/api/auth/refresh", name="auth_refresh")
 async def refresh(request: Request, response: Response, body: RefreshRequest, container: ContainerDep) -> TokensResponse:
     """Rotate the refresh token. A token that was used before ends the session, unless it is the same client's quick retry."""
     response.headers.update(NO_STORE)
-    return TokensResponse.of(await container.auth.refresh(body.refresh_token, client(request)))
+    return TokensResponse.of(await container.sign_in.refresh(body.refresh_token, client(request)))
 
 
 @router.post("/api/auth/logout", name="auth_logout", status_code=204)
 async def logout(caller: AccountCaller, container: ContainerDep) -> None:
     assert caller.session_id is not None  # an API key has no session, and AccountCaller refuses it
-    await container.auth.logout(caller.user_id, caller.session_id)
+    await container.sign_in.logout(caller.user_id, caller.session_id)
 
 
 @router.get("/api/auth/me", name="auth_get_me")
 async def get_me(caller: AccountCaller, container: ContainerDep) -> UserResponse:
-    user = await container.auth.profile(caller.user_id)
-    return UserResponse.of(user, container.auth.role_of(user))
+    user = await container.accounts.profile(caller.user_id)
+    return UserResponse.of(user, container.accounts.role_of(user))
 
 
 @router.patch("/api/auth/me", name="auth_update_me")
 async def update_me(caller: AccountCaller, body: ProfileChange, container: ContainerDep) -> UserResponse:
     """Change what is given, and only that."""
     if "name" in body.model_fields_set:
-        user = await container.auth.rename(caller.user_id, body.name)
+        user = await container.accounts.rename(caller.user_id, body.name)
     else:
-        user = await container.auth.profile(caller.user_id)
-    return UserResponse.of(user, container.auth.role_of(user))
+        user = await container.accounts.profile(caller.user_id)
+    return UserResponse.of(user, container.accounts.role_of(user))
 
 
 @router.get("/.well-known/jwks.json", name="auth_jwks")

@@ -3,6 +3,7 @@
 import azure.functions as func
 
 from shared_code.container import Container
+from shared_code.storage import events
 
 
 def register(app: func.FunctionApp, container: Container) -> None:
@@ -11,3 +12,12 @@ def register(app: func.FunctionApp, container: Container) -> None:
     async def auth_purge(timer: func.TimerRequest) -> None:
         """Nightly: sessions that have expired, accounts whose registration was cut off."""
         await container.auth_purge.run()
+
+    if not container.settings.storage_configured:
+        return  # memory knows no triggers: events are handled where they are sent
+
+    @app.function_name("auth_events")
+    @app.queue_trigger(arg_name="message", queue_name=events.queue_of("auth"), connection=container.settings.storage_connection_name)
+    async def auth_events(message: func.QueueMessage) -> None:
+        """What other parts, and auth itself, ask of auth."""
+        await container.auth_events.handle(events.parse(message.get_body().decode()))

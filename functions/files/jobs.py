@@ -48,8 +48,4 @@ def register(app: func.FunctionApp, container: Container) -> None:
     @app.queue_trigger(arg_name="message", queue_name=events.queue_of("files"), connection=connection)
     async def files_events(message: func.QueueMessage) -> None:
         """What other parts ask of files."""
-        event = events.parse(message.get_body().decode())
-        if event["kind"] == "hash_file":
-            await container.files_uploads.hash(str(event["file_id"]))
-        else:
-            raise ValueError(f"files knows no event {event['kind']!r}")
+        await container.files_events.handle(events.parse(message.get_body().decode()))

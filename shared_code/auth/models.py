@@ -14,12 +14,18 @@ class User:
     """As the user wrote it, trimmed; comparisons use ``emails.normalise``."""
     name: str | None
     role: Role
-    """The stored role; ``AuthService.role_of`` also knows ADMIN_EMAILS."""
+    """The stored role; ``Accounts.role_of`` also knows ADMIN_EMAILS."""
     email_verified: bool
     mfa_enabled: bool
     disabled: bool
     password_hash: str
     created_at: datetime
+    provider: str = ""
+    """Empty: signs in here, with a password. ``supabase``: with that project's tokens only."""
+    last_sign_in_at: datetime | None = None
+    devices: tuple[str, ...] = ()
+    """Fingerprints of the devices that have signed in, oldest first."""
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,9 @@ def user_values(user: User) -> dict[str, Value]:
         "disabled": user.disabled,
         "password_hash": user.password_hash,
         "created_at": user.created_at,
+        "provider": user.provider,
+        "last_sign_in_at": user.last_sign_in_at,
+        "devices": " ".join(user.devices),
     }
 
 
@@ -46,6 +49,10 @@ def to_user(row: Row) -> User:
         disabled=bool(values["disabled"]),
         password_hash=str(values["password_hash"]),
         created_at=_moment(values["created_at"]),
+        provider=_optional(values, "provider") or "",
+        last_sign_in_at=_moment(values["last_sign_in_at"]) if values.get("last_sign_in_at") else None,
+        devices=tuple(str(values.get("devices") or "").split()),
+        etag=row.etag,
     )
 
 

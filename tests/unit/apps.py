@@ -16,6 +16,7 @@ from shared_code.auth import keys
 from shared_code.clock import ManualClock
 from shared_code.container import Container
 from shared_code.settings import Settings, load
+from shared_code.storage.events import InProcessEvents
 from shared_code.storage.memory import MemoryStorage
 from shared_code.storage.ports import Operation, Row, Tables
 from shared_code.web import bridge
@@ -91,6 +92,12 @@ class App:
         extension.route(bridge.make_handler(self.web))
         transport = httpx.ASGITransport(app=extension.get_app(), client=(address, 40000))
         return httpx.AsyncClient(transport=transport, base_url="http://lydian.test", **options)
+
+    async def settled(self) -> None:
+        """Wait until what was sent to services without a queue has been handled."""
+        events = self.container.events
+        assert isinstance(events, InProcessEvents)
+        await events.drain()
 
     def sibling(self, **environ: str) -> "App":
         """Another app (another process, another service) on the same storage and clock."""

@@ -42,7 +42,7 @@ def test_slow_imports_happen_in_a_thread(services: str, images: bool, monkeypatc
             raise ImportError(name)
         return sys
 
-    monkeypatch.setattr("shared_code.container.importlib.import_module", load)
+    monkeypatch.setattr("shared_code.container.core.importlib.import_module", load)
     Container(settings_of(SERVICES=services, AZURE_STORAGE_CONNECTION_STRING="UseDevelopmentStorage=true")).preload()
     for thread in threading.enumerate():
         if thread.name == "preload":

@@ -38,7 +38,7 @@ def functions() -> dict[str, tuple[str, list[str] | None]]:
 
 def test_names(functions: dict[str, tuple[str, list[str] | None]]) -> None:
     for name in set(functions) - {bridge.FALLBACK}:
-        assert re.fullmatch(r"(common|auth|files|ai|chat|payments|monitoring)_[a-z]+(_[a-z]+)*", name), name
+        assert re.fullmatch(r"(common|mail|auth|files|ai|chat|payments|monitoring)_[a-z]+(_[a-z]+)*", name), name
     every = [function.get_function_name() for function in make_app().functions.get_functions()]
     assert len(every) == len(set(every))
     assert max(every) == bridge.FALLBACK, "the host asks functions in alphabetical order"

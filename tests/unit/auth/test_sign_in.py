@@ -147,7 +147,7 @@ async def test_a_rehash_overwrites_nothing(app: App, client: httpx.AsyncClient, 
     if meanwhile == "changed":
         app.tables.before = lose
     else:
-        service, real = app.container.auth, app.container.auth._rehash
+        service, real = app.container.sign_in, app.container.sign_in._rehash
 
         async def raced(*args: Any) -> None:
             from shared_code.storage.ports import Delete

@@ -21,6 +21,7 @@ from shared_code.errors import Unauthenticated
 from shared_code.files.models import Usage
 from shared_code.files.tables import FILES, to_file, to_pending
 from shared_code.settings import load
+from shared_code.storage.events import InProcessEvents
 from shared_code.storage.memory import MemoryStorage
 from shared_code.storage.ports import Storage
 from shared_code.web import app as web_app
@@ -60,6 +61,12 @@ class FilesApp:
         transport = httpx.ASGITransport(app=self.web, client=("127.0.0.1", 50000))
         headers = {} if name is None else {"Authorization": f"Bearer {name} {role}"}
         return httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers)
+
+    async def settled(self) -> None:
+        """Wait until what was sent to services without a queue has been handled."""
+        events = self.container.events
+        assert isinstance(events, InProcessEvents)
+        await events.drain()
 
     def another(self, storage: Storage | None = None) -> "FilesApp":
         """Another process over the same storage (or a wrapper of it), that remembers nothing."""

@@ -261,11 +261,14 @@ async def test_large_files_are_hashed_by_a_job(monkeypatch: pytest.MonkeyPatch) 
         assert (await alice.get(f"/api/files/{lost['id']}/metadata")).json()["sha256"] is None
 
 
-async def test_in_memory_large_files_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch, app: FilesApp, alice: httpx.AsyncClient) -> None:
+async def test_in_memory_large_files_are_hashed_without_a_queue(
+    monkeypatch: pytest.MonkeyPatch, app: FilesApp, alice: httpx.AsyncClient
+) -> None:
     monkeypatch.setattr(uploads, "HASHED_AT_ONCE", 3)
     granted = await grant(alice)
     put_granted(app, granted, b"hello")
     await complete(alice, granted)
+    await app.settled()
     record = (await alice.get(f"/api/files/{granted['file_id']}/metadata")).json()
     assert record["sha256"] == hashlib.sha256(b"hello").hexdigest()
     await assert_no_orphans(app)
