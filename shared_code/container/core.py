@@ -65,9 +65,9 @@ class Core:
 
     @cached_property
     def audit(self) -> Audit:
-        from shared_code.audit.log_audit import LogAudit
+        from shared_code.audit.recorder import Recorder
 
-        return LogAudit()
+        return Recorder(self.storage.tables, self.clock)
 
     @cached_property
     def events(self) -> Events:

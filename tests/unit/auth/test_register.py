@@ -109,7 +109,7 @@ async def writes_of_a_registration() -> int:
     app = make_app()
     async with app.client() as client:
         await register(client, EMAIL)
-    return sum(call.startswith("write") for call in app.tables.calls)
+    return sum(call.startswith("write") and "audit" not in call for call in app.tables.calls)  # that one fails nobody
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -123,8 +123,9 @@ async def test_a_crash_at_any_write_leaves_nothing_harmful(when: str) -> None:
 
         def die(verb: str, table: str, number: int = number) -> None:
             nonlocal count
-            count += verb == "write"
-            if verb == "write" and count == number:
+            ours = verb == "write" and not table.startswith("audit")
+            count += ours
+            if ours and count == number:
                 raise StorageUnavailable("the process is gone")
 
         setattr(app.tables, when, die)

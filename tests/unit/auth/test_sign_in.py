@@ -90,7 +90,7 @@ async def test_failures_are_indistinguishable(app: App, client: httpx.AsyncClien
     assert expected[0] == 401
     assert expected[1]["code"] == "invalid_credentials"
     assert expected[2]["www-authenticate"] == "Bearer"
-    assert expected[3:] == (("get emails", "get users"), 1)
+    assert expected[3:] == (("get emails", "get users", "write audit20260101"), 1)
     for name, found in seen.items():
         assert found == expected, name
 

@@ -105,7 +105,7 @@ async def test_small_routes(watched: Watch) -> None:
     costs = {
         "get metadata": (alice.get(f"{path}/metadata"), 1),
         "patch": (alice.patch(f"{path}/metadata", json={"filename": "b"}), 2),
-        "share": (alice.post(f"{path}/share"), 3),
+        "share": (alice.post(f"{path}/share"), 4),
         "stats": (alice.get("/api/files/stats"), 1),
         "delete": (alice.delete(path), 2),
         "restore": (alice.post(f"{path}/restore"), 2),
