@@ -1,8 +1,10 @@
-"""From a bearer token to a Caller: the signature, then whether the session still lives."""
+"""From what a bearer presents to a Caller: an API key, or an access token whose session still lives."""
 
 from shared_code.container import Container
 from shared_code.errors import Unauthenticated
 from shared_code.web.callers import Caller
+
+API_KEY = "lyd_"
 
 
 class TokenAuthenticator:
@@ -10,7 +12,10 @@ class TokenAuthenticator:
         self._container = container
 
     async def authenticate(self, credentials: str) -> Caller:
-        """The caller; with a warm session no storage is asked. Raises Unauthenticated."""
+        """The caller; with a warm session or key no storage is asked. Raises Unauthenticated, and RateLimited for a key."""
+        if credentials.startswith(API_KEY):
+            holder = await self._container.api_keys.authenticate(credentials)
+            return Caller(holder.user_id, holder.role, key_id=holder.key_id, scopes=holder.scopes)
         claims = await self._container.verifier.verify(credentials)
         if not await self._container.sessions.is_live(claims.user_id, claims.session_id):
             raise Unauthenticated("This session has ended.", code="session_ended")

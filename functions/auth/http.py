@@ -10,6 +10,8 @@ from shared_code.auth.schemas import LoginRequest, ProfileChange, RefreshRequest
 from shared_code.web.callers import AccountCaller
 from shared_code.web.endpoint import Endpoint, idempotent
 
+from . import audit, keys
+
 router = APIRouter(tags=["auth"], route_class=Endpoint)
 
 # What a stored answer must never be: tokens in a proxy's cache (RFC 6749, 5.1).
@@ -73,13 +75,17 @@ async def jwks(response: Response, container: ContainerDep) -> dict[str, Any]:
 async def discovery(response: Response, base_url: BaseUrl, container: ContainerDep) -> dict[str, Any]:
     """Enough of OpenID Connect Discovery 1.0 for a gateway to verify our access tokens."""
     response.headers["Cache-Control"] = "public, max-age=300"
-    keys = await container.key_store.signing()
+    signing = await container.key_store.signing()
     return {
         "issuer": container.settings.issuer,
         "jwks_uri": f"{base_url}/.well-known/jwks.json",
         "token_endpoint": f"{base_url}/api/auth/login",
         "response_types_supported": ["token"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": sorted({key.algorithm for key in keys}),
+        "id_token_signing_alg_values_supported": sorted({key.algorithm for key in signing}),
         "claims_supported": ["iss", "aud", "sub", "sid", "role", "iat", "exp", "jti"],
     }
+
+
+keys.add_routes(router)
+audit.add_routes(router)

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 from .mail import MailParts
 
 if TYPE_CHECKING:
+    from shared_code.audit.retention import Retention
+    from shared_code.audit.sealer import Sealer
+    from shared_code.audit.signatures import JwsSigner
+    from shared_code.audit.trail import Trail
     from shared_code.auth.accounts import Accounts
+    from shared_code.auth.api_keys import ApiKeys
     from shared_code.auth.events import AuthEvents
     from shared_code.auth.issuer import Issuer
     from shared_code.auth.key_store import KeyStore
@@ -78,6 +83,45 @@ class AuthParts(MailParts):
             issuer=self.issuer,
             audit=self.audit,
         )
+
+    @cached_property
+    def api_keys(self) -> "ApiKeys":
+        from shared_code.auth.api_keys import ApiKeys
+
+        return ApiKeys(
+            tables=self.storage.tables,
+            clock=self.clock,
+            accounts=self.accounts,
+            audit=self.audit,
+            limiter=None,
+            rate=self.settings.api_key_rate,
+        )
+
+    @cached_property
+    def audit_signer(self) -> "JwsSigner":
+        from shared_code.audit.signatures import JwsSigner
+
+        # What the storage publishes is trusted only by who has no key of its own.
+        own = "auth" in self.settings.services or self.key_store.configured
+        return JwsSigner(self.key_store.signing, self.key_store.signing if own else self.key_store.verifying)
+
+    @cached_property
+    def audit_sealer(self) -> "Sealer":
+        from shared_code.audit.sealer import Sealer
+
+        return Sealer(self.storage.tables, self.clock, self.audit_signer)
+
+    @cached_property
+    def audit_trail(self) -> "Trail":
+        from shared_code.audit.trail import Trail
+
+        return Trail(self.storage.tables, self.clock)
+
+    @cached_property
+    def audit_retention(self) -> "Retention":
+        from shared_code.audit.retention import Retention
+
+        return Retention(self.storage.tables, self.clock, self.audit_signer, keep_days=self.settings.audit_retention_days)
 
     @cached_property
     def auth_events(self) -> "AuthEvents":

@@ -263,7 +263,6 @@ BOMBS = {
     "a long number": encode(b'{"alg":' + b"9" * 10000 + b"}") + ".e30.AAAA",
     "huge": "A" * 60_000,
     "huge parts": ".".join(["A" * 20_000] * 3),
-    "an API key": "lyd_0123456789",
     "a refresh token": f"lyr_{'0' * 26}.{'0' * 26}.{'A' * 43}",
 }
 
