@@ -88,13 +88,24 @@ class RangeNotSatisfiable(LydianError):
 
 
 class RateLimited(LydianError):
-    """``retry_after`` is in whole seconds."""
+    """``retry_after`` and ``reset`` (when the limit counts from nothing again) are in whole seconds; ``limit`` is how many
+    were allowed, ``remaining`` how many still are."""
 
     code = "rate_limited"
 
-    def __init__(self, message: str, *, retry_after: int, code: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: int,
+        code: str | None = None,
+        limit: int | None = None,
+        remaining: int = 0,
+        reset: int | None = None,
+    ) -> None:
         super().__init__(message, code=code)
-        self.retry_after = retry_after
+        self.retry_after, self.limit, self.remaining = retry_after, limit, remaining
+        self.reset = retry_after if reset is None else reset
 
 
 class Unavailable(LydianError):

@@ -4,6 +4,7 @@ from shared_code import ids
 from shared_code.audit.ports import Audit
 from shared_code.clock import Clock
 from shared_code.errors import Conflict
+from shared_code.rate_limit import RateLimiter, Rule
 from shared_code.storage.ports import AlreadyExists, Delete, Insert, Tables
 
 from . import passwords
@@ -16,13 +17,26 @@ from .tables import EMAIL_KEY, EMAILS, USER_KEY, USERS, session_key, session_val
 
 
 class Registration:
-    def __init__(self, *, tables: Tables, clock: Clock, sessions: Sessions, issuer: Issuer, audit: Audit) -> None:
+    def __init__(
+        self,
+        *,
+        tables: Tables,
+        clock: Clock,
+        sessions: Sessions,
+        issuer: Issuer,
+        audit: Audit,
+        limiter: RateLimiter,
+        address_rule: Rule | None,
+    ) -> None:
+        """``address_rule``: how many registrations one network address may try."""
         self._tables, self._clock, self._sessions, self._issuer, self._audit = tables, clock, sessions, issuer, audit
+        self._limiter, self._address_rule = limiter, address_rule
 
     async def register(self, email: str, password: str, name: str | None, client: Client) -> Tokens:
-        """A new account, signed in. Raises InvalidInput, or Conflict ``email_taken``."""
+        """A new account, signed in. Raises InvalidInput, RateLimited, or Conflict ``email_taken``."""
         email, name = cleaned(email), checked_name(name)
         passwords.check_rules(password)
+        await self._limiter.take("register", client.address, self._address_rule)
         address = normalise(email)
         if await self._tables.get(EMAILS, address, EMAIL_KEY):
             raise _taken()  # before the work of hashing; what decides is the insert below

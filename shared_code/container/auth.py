@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shared_code.auth.sessions import Sessions
     from shared_code.auth.sign_in import SignIn
     from shared_code.auth.tokens import TokenVerifier
+    from shared_code.rate_limit import QuickLimiter, RateLimiter
 
 
 class AuthParts(MailParts):
@@ -28,6 +29,18 @@ class AuthParts(MailParts):
         from shared_code.auth.key_store import KeyStore
 
         return KeyStore(self.settings, self.storage.blobs)
+
+    @cached_property
+    def limiter(self) -> "RateLimiter":
+        from shared_code.rate_limit import RateLimiter
+
+        return RateLimiter(self.storage.tables, self.clock)
+
+    @cached_property
+    def quick_limiter(self) -> "QuickLimiter":
+        from shared_code.rate_limit import QuickLimiter
+
+        return QuickLimiter(self.storage.tables, self.clock)
 
     @cached_property
     def sessions(self) -> "Sessions":
@@ -68,8 +81,17 @@ class AuthParts(MailParts):
     @cached_property
     def registration(self) -> "Registration":
         from shared_code.auth.registration import Registration
+        from shared_code.rate_limit import Rule
 
-        return Registration(tables=self.storage.tables, clock=self.clock, sessions=self.sessions, issuer=self.issuer, audit=self.audit)
+        return Registration(
+            tables=self.storage.tables,
+            clock=self.clock,
+            sessions=self.sessions,
+            issuer=self.issuer,
+            audit=self.audit,
+            limiter=self.limiter,
+            address_rule=Rule.of(self.settings.auth_register_address),
+        )
 
     @cached_property
     def sign_in(self) -> "SignIn":
@@ -93,9 +115,25 @@ class AuthParts(MailParts):
             clock=self.clock,
             accounts=self.accounts,
             audit=self.audit,
-            limiter=None,
+            limiter=self.quick_limiter,
             rate=self.settings.api_key_rate,
         )
+
+    @cached_property
+    def supabase(self) -> "Supabase | None":
+        """None unless SUPABASE_URL is set."""
+        if not self.settings.supabase_url:
+            return None
+        from shared_code.auth.identities import Identities
+        from shared_code.auth.jwks_http import HttpJwks
+        from shared_code.auth.remote_keys import RemoteKeys
+        from shared_code.auth.supabase import Supabase, SupabaseVerifier
+
+        url = self.settings.supabase_url
+        # https://supabase.com/docs/guides/auth/signing-keys
+        keys = RemoteKeys("supabase", HttpJwks(f"{url}/auth/v1/.well-known/jwks.json").fetch, self.clock)
+        identities = Identities(self.storage.tables, self.clock, self.audit)
+        return Supabase(SupabaseVerifier(keys, url=url, clock=self.clock), identities, self.accounts, self.clock)
 
     @cached_property
     def audit_signer(self) -> "JwsSigner":

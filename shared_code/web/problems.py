@@ -73,6 +73,11 @@ def from_error(scope: Scope, error: errors.LydianError) -> Response:
         headers["WWW-Authenticate"] = error.extra.pop("challenge", None) or "Bearer"
     if isinstance(error, errors.RateLimited | errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.RateLimited) and error.limit is not None:
+        # The three fields of draft-ietf-httpapi-ratelimit-headers-00 to -06, which clients know.
+        headers["RateLimit-Limit"] = str(error.limit)
+        headers["RateLimit-Remaining"] = str(error.remaining)
+        headers["RateLimit-Reset"] = str(error.reset)
     if isinstance(error, errors.RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size}"
     if status == 413:

@@ -89,6 +89,8 @@ def running_host(folder: Path, **settings: str) -> Iterator[Host]:
     keep = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "PIP_INDEX_URL", "VIRTUAL_ENV")
     environment = {name: os.environ[name] for name in keep if name in os.environ}
     environment |= {"ENVIRONMENT": "local", "ADMIN_EMAILS": "admin@example.com", "LYDIAN_DATA_DIR": str(folder / "data")}
+    # As in local.settings.example.json: all tests have one address.
+    environment |= {"AUTH_LOCK_ADDRESS": "off", "AUTH_REGISTER_ADDRESS": "off"}
     environment |= {"LOG_LEVEL": "warning", "PYTHONUNBUFFERED": "1", **settings}
     command = [sys.executable, "-m", "local", "--port", "0", "--data", str(folder / "data"), "--no-timers"]
     if os.environ.get("WORKER") == "azure":
