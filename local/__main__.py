@@ -44,6 +44,10 @@ def listen(address: str, port: int) -> socket.socket:
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["audit"]:
+        from .audit import main as audit
+
+        return audit(sys.argv[2:], ROOT)
     options = parse()
     log.set_up()
     try:

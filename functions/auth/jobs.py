@@ -13,6 +13,19 @@ def register(app: func.FunctionApp, container: Container) -> None:
         """Nightly: sessions that have expired, accounts whose registration was cut off."""
         await container.auth_purge.run()
 
+    @app.function_name("auth_seal_audit")
+    @app.timer_trigger(arg_name="timer", schedule="30 * * * * *", run_on_startup=False, use_monitor=False)
+    async def auth_seal_audit(timer: func.TimerRequest) -> None:
+        """Every minute: new audit events become part of the day's chain."""
+        await container.audit_sealer.run()
+
+    @app.function_name("auth_audit_nightly")
+    @app.timer_trigger(arg_name="timer", schedule="0 50 2 * * *", run_on_startup=False, use_monitor=True)
+    async def auth_audit_nightly(timer: func.TimerRequest) -> None:
+        """Nightly: audit events that came late are sealed, days out of retention go."""
+        await container.audit_sealer.sweep()
+        await container.audit_retention.purge()
+
     if not container.settings.storage_configured:
         return  # memory knows no triggers: events are handled where they are sent
 

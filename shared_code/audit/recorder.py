@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -27,9 +27,10 @@ class Recorder:
     async def record(self, kind: str, *, user_id: str | None, **details: str | int | bool | None) -> None:
         log.bind(**details).info("audit", kind=kind, user_id=user_id)
         try:
-            now = whole_milliseconds(self._clock.now())
-            operation = Insert(rows.key_of(ids.new_id(now)), event_values(kind, user_id, now, details))
-            await self._tables.apply(rows.table_of(rows.day_of(now)), rows.LOG, operation)
+            event_id = ids.new_id(self._clock.now())
+            at = rows.time_of(event_id)  # to the millisecond: an event is found by the time that it shows
+            operation = Insert(rows.key_of(event_id), event_values(kind, user_id, at, details))
+            await self._tables.apply(rows.table_of(rows.day_of(at)), rows.LOG, operation)
         except AlreadyExists:
             pass  # our own first try, whose answer was lost
         except Exception:
@@ -47,8 +48,3 @@ def event_values(kind: str, user_id: str | None, at: datetime, details: Mapping[
         "request_id": structlog.contextvars.get_contextvars().get("request_id"),
         "sealed": False,
     }
-
-
-def whole_milliseconds(moment: datetime) -> datetime:
-    """As ids and answers have it: an event is found by the time that it shows."""
-    return moment - timedelta(microseconds=moment.microsecond % 1000)

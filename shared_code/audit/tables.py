@@ -7,7 +7,7 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared_code import ids
@@ -27,10 +27,25 @@ SEAL = frozenset({"sealed", "seq", "hash"})
 
 _DAY_TABLE = re.compile(rf"{PREFIX}([0-9]{{8}})")
 _LATEST = 2**48 - 1
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def time_of(event_id: str) -> datetime:
+    """When the id was made; OverflowError beyond the year 9999."""
+    return EPOCH + timedelta(milliseconds=ids.timestamp_ms(event_id))
 
 
 def day_of(moment: datetime) -> str:
     return table_for("", moment.astimezone(UTC))
+
+
+def moment_of(day: str) -> datetime:
+    """The day's first moment."""
+    return datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
+
+
+def day_before(day: str) -> str:
+    return day_of(moment_of(day) - timedelta(days=1))
 
 
 def table_of(day: str) -> str:
@@ -58,7 +73,7 @@ def id_of(row: Row) -> str:
 def position(moment: datetime) -> str:
     """An inverted id just behind every event at or after the moment, and before all older ones."""
     # Whole milliseconds, as events have; a part of one belongs to the next.
-    millisecond = min(max(-(int(moment.timestamp() * 1_000_000) // -1000), 0), _LATEST)
+    millisecond = min(max(-((EPOCH - moment) // timedelta(milliseconds=1)), 0), _LATEST)
     return ids.inverted(ids.encode(max((millisecond << 80) - 1, 0), ids.LENGTH))
 
 
@@ -68,8 +83,8 @@ def day_at(inverted_id: str) -> str:
     if not ids.is_id(found):
         raise ValueError("not a position")
     try:
-        return day_of(datetime.fromtimestamp(ids.timestamp_ms(found) / 1000, UTC))
-    except (OverflowError, OSError):
+        return day_of(time_of(found))
+    except OverflowError:
         raise ValueError("not a position") from None
 
 
@@ -94,6 +109,15 @@ def to_event(row: Row) -> Event:
         details=json.loads(str(values["details"])),
         request_id=_optional(values.get("request_id")),
     )
+
+
+def is_event(row: Row) -> bool:
+    """False for what no recorder of ours has written: it is passed over, and must stop nothing."""
+    try:
+        to_event(row)
+    except (ValueError, KeyError, AssertionError):
+        return False
+    return True
 
 
 def head_values(head: Head) -> dict[str, Value]:
