@@ -1,27 +1,46 @@
 """Sessions: made at sign-in, rotated at refresh, ended at sign-out, and checked on every use."""
 
 import asyncio
+import random
 from collections import OrderedDict
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared_code import ids
 from shared_code.clock import Clock
-from shared_code.errors import Busy
-from shared_code.storage.ports import Delete, EtagMismatch, Insert, Missing, Replace, Tables
+from shared_code.errors import Busy, NotFound
+from shared_code.storage.ports import Delete, EtagMismatch, Insert, Merge, Missing, Operation, Replace, Row, Tables, Value
 
 from . import refresh
-from .models import Client, Session
-from .tables import USERS, session_key, session_values, to_session
+from .models import Client, Session, User
+from .tables import SESSION_PREFIX, USER_KEY, USERS, session_key, session_values, to_session, to_user
 
 CACHED_FOR = timedelta(seconds=5)
 """A session ended elsewhere is noticed at the latest after this long (SPEC §5)."""
 REMEMBERED = 10_000
 TRIES = 8
+BATCH = 95
+"""Rows removed at once: a batch holds 100 operations, and the last one the change too."""
 
 
 class ReuseDetected(Exception):
     """A refresh token was presented again: the session is ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes true of an account in the moment in which its sessions end."""
+
+    values: Mapping[str, Value]
+    """Properties of the user's row."""
+    consumed: Sequence[Delete] = ()
+    """Up to four rows that permit it once, with their ETags."""
+    removed: Sequence[str] = field(default_factory=tuple)
+    """Keys of further rows that go. Some may go a little earlier when there are many."""
+
+
+ChangeOf = Callable[[User, Sequence[Row]], Change | None]
 
 
 class Sessions:
@@ -89,6 +108,78 @@ class Sessions:
         except Missing:
             pass  # it has ended already
         self._remember(session_id, False)
+
+    async def end_all(self, user_id: str, *, keep: str | None = None, change: ChangeOf | None = None) -> int:
+        """End every session but ``keep``, in one step with ``change``; return how many. Raises Busy, and Missing without a user.
+
+        ``change`` is given the account and all rows of its partition as they are now. It may raise, and is asked again when
+        something has changed meanwhile; None says that there is nothing to do (our own try, whose answer was lost, has done it).
+
+        Nobody slips through: whatever inserts a session writes the user's row with its ETag in the same batch. A session that
+        is not in our list was thus inserted after we had read that ETag, and the last batch, which names it, fails: all is
+        read again. A process that dies before the last batch has ended some sessions and changed nothing. Without ``change``
+        there is no such batch: who signs in meanwhile has signed in afterwards.
+        """
+        ended: set[str] = set()
+        for attempt in range(TRIES):
+            owner = await self._tables.get(USERS, user_id, USER_KEY)
+            if owner is None:
+                raise Missing
+            rows = await self._rows(user_id, "" if change else SESSION_PREFIX)
+            wanted = change(to_user(owner), rows) if change else Change({})
+            if wanted is None:
+                break
+            sessions = [row.key for row in rows if row.key.startswith(SESSION_PREFIX) and (keep is None or row.key != session_key(keep))]
+            last: list[Operation] = [Merge(USER_KEY, wanted.values, owner.etag), *wanted.consumed] if change else []
+            if await self._remove(user_id, [*sessions, *wanted.removed], last):
+                ended.update(sessions)
+                break
+            ended.update(sessions)  # of those that are there still, the next turn takes care
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
+        else:
+            raise Busy("This account is being changed by too many requests at once.")
+        for key in ended:
+            self._remember(ids.inverted(key.removeprefix(SESSION_PREFIX)), False)
+        return len(ended)
+
+    async def _remove(self, user_id: str, keys: Sequence[str], last: Sequence[Operation]) -> bool:
+        """Delete the rows; the last batch also holds ``last``. False when one was not as it had been read."""
+        doomed = [Delete(key) for key in keys]
+        try:
+            while len(doomed) > BATCH:
+                await self._tables.batch(USERS, user_id, doomed[:BATCH])
+                doomed = doomed[BATCH:]
+            if doomed or last:
+                await self._tables.batch(USERS, user_id, [*doomed, *last])
+        except (EtagMismatch, Missing):
+            return False
+        return True
+
+    async def _rows(self, user_id: str, prefix: str) -> list[Row]:
+        found: list[Row] = []
+        while rows := await self._tables.query(USERS, user_id, prefix=prefix, after=found[-1].key if found else None, limit=1000):
+            found += rows
+            if len(rows) < 1000:
+                break
+        return found
+
+    async def page(self, user_id: str, *, after: str | None, limit: int) -> list[Session]:
+        """Up to ``limit`` live sessions, newest first, behind the session id ``after``."""
+        key = session_key(after) if after else None
+        found: list[Session] = []
+        while len(found) < limit and (
+            rows := await self._tables.query(USERS, user_id, prefix=SESSION_PREFIX, after=key, limit=limit - len(found))
+        ):
+            key = rows[-1].key
+            found += [session for session in map(to_session, rows) if session.expires_at > self._clock.now()]
+        return found
+
+    async def revoke(self, user_id: str, session_id: str) -> None:
+        """End one of the user's sessions. Raises NotFound."""
+        row = await self._tables.get(USERS, user_id, session_key(session_id)) if ids.is_id(session_id) else None
+        if row is None or to_session(row).expires_at <= self._clock.now():
+            raise NotFound("There is no such session.", code="session_not_found")
+        await self.end(user_id, session_id)
 
     async def is_live(self, user_id: str, session_id: str) -> bool:
         """Whether the session may be used: asked of storage at most once in CACHED_FOR by this process."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
+from shared_code import ids
 from shared_code.storage.ports import Row, Value
 
 from .models import Role, Session, User
@@ -17,7 +18,8 @@ SESSION_PREFIX = "session:"
 
 
 def session_key(session_id: str) -> str:
-    return SESSION_PREFIX + session_id
+    """Inverted, so that a list of sessions begins with the newest."""
+    return SESSION_PREFIX + ids.inverted(session_id)
 
 
 def user_values(user: User) -> dict[str, Value]:
@@ -75,7 +77,7 @@ def to_session(row: Row) -> Session:
     values = row.values
     rotated_at = values.get("rotated_at")
     return Session(
-        id=row.key.removeprefix(SESSION_PREFIX),
+        id=ids.inverted(row.key.removeprefix(SESSION_PREFIX)),
         user_id=row.partition,
         created_at=_moment(values["created_at"]),
         last_used_at=_moment(values["last_used_at"]),
