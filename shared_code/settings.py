@@ -273,6 +273,8 @@ def _check(settings: Settings) -> None:
         )
     if not settings.public_base_url:
         raise SettingsError("PUBLIC_BASE_URL must be set in production")
+    if settings.supabase_url and not settings.supabase_url.startswith("https://"):
+        raise SettingsError("SUPABASE_URL must be https in production: who can change its keys on the way can sign in as anyone")
     # Only the auth app signs; the others verify with the keys that it publishes.
     if "auth" in settings.services and not (settings.jwt_private_keys or settings.jwt_secret):
         raise SettingsError("JWT_PRIVATE_KEY must be set in production")

@@ -49,7 +49,8 @@ class Accounts:
     def role_of(self, user: User) -> Role:
         """``admin`` by its own row, or by a verified address on ADMIN_EMAILS."""
         listed = normalise(user.email) in self._admin_emails
-        return "admin" if user.role == "admin" or (listed and (user.email_verified or self._trust_admin_emails)) else "user"
+        verified = user.email_verified or (self._trust_admin_emails and not user.provider)
+        return "admin" if user.role == "admin" or (listed and verified) else "user"
 
 
 def checked_name(name: str | None) -> str | None:

@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import structlog
 
@@ -18,6 +17,7 @@ from shared_code import ids
 from shared_code.audit.ports import Audit
 from shared_code.clock import Clock
 from shared_code.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+from shared_code.rate_limit import QuickLimiter, Rule
 from shared_code.storage.ports import AlreadyExists, Delete, Insert, Merge, Missing, Row, Tables, Value
 
 from . import key_text
@@ -65,15 +65,8 @@ class KeyHolder:
     expires_at: datetime | None
 
 
-class Limiter(Protocol):
-    async def take(self, kind: str, subject: str, rule: tuple[int, int] | None) -> object:
-        """Count one use; raises RateLimited. ``rule`` is a count and seconds, None for no limit."""
-
-
 class ApiKeys:
-    def __init__(
-        self, *, tables: Tables, clock: Clock, accounts: Accounts, audit: Audit, limiter: Limiter | None, rate: tuple[int, int] | None
-    ) -> None:
+    def __init__(self, *, tables: Tables, clock: Clock, accounts: Accounts, audit: Audit, limiter: QuickLimiter, rate: Rule | None) -> None:
         self._tables, self._clock, self._accounts, self._audit = tables, clock, accounts, audit
         self._limiter, self._rate = limiter, rate
         self._holders: Lookups[KeyHolder] = Lookups(clock, kept=CACHED_FOR, size=REMEMBERED)
@@ -129,8 +122,7 @@ class ApiKeys:
         holder = await self._holders.get(_cache_key(parsed.user_id, row_key), lambda: self._look(parsed, row_key))
         if holder is None or (holder.expires_at is not None and holder.expires_at <= self._clock.now()):
             raise _invalid()
-        if self._rate is not None and self._limiter is not None:
-            await self._limiter.take("api_key", holder.key_id, self._rate)
+        await self._limiter.take("api_key", holder.key_id, self._rate)
         return holder
 
     async def _look(self, parsed: KeyText, row_key: str) -> KeyHolder | None:

@@ -82,6 +82,15 @@ def from_jwks(document: Mapping[str, Any]) -> list[VerificationKey]:
     return keys
 
 
+def is_strong(key: VerificationKey) -> bool:
+    """Whether it is a public key of the size and curve that we ask of our own, and of its algorithm's kind."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    if key.algorithm == "RS256":
+        return isinstance(key.key, rsa.RSAPublicKey) and key.key.key_size >= 2048
+    return key.algorithm == "ES256" and isinstance(key.key, ec.EllipticCurvePublicKey) and isinstance(key.key.curve, ec.SECP256R1)
+
+
 def local_key(folder: Path) -> str:
     """The PEM of the key that a local run makes once and keeps, readable by its owner only.
 

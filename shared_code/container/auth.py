@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shared_code.auth.registration import Registration
     from shared_code.auth.sessions import Sessions
     from shared_code.auth.sign_in import SignIn
+    from shared_code.auth.supabase import Supabase
     from shared_code.auth.tokens import TokenVerifier
     from shared_code.rate_limit import QuickLimiter, RateLimiter
 
@@ -109,6 +110,7 @@ class AuthParts(MailParts):
     @cached_property
     def api_keys(self) -> "ApiKeys":
         from shared_code.auth.api_keys import ApiKeys
+        from shared_code.rate_limit import Rule
 
         return ApiKeys(
             tables=self.storage.tables,
@@ -116,7 +118,7 @@ class AuthParts(MailParts):
             accounts=self.accounts,
             audit=self.audit,
             limiter=self.quick_limiter,
-            rate=self.settings.api_key_rate,
+            rate=Rule.of(self.settings.api_key_rate),
         )
 
     @cached_property

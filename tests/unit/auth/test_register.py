@@ -177,7 +177,7 @@ async def test_the_nightly_purge(app: App, client: httpx.AsyncClient) -> None:
     await app.container.auth_purge.run()
     assert len(await rows(app, USERS)) == 5, "a registration may be under way for an hour"
     app.clock.advance(3601)
-    assert await app.container.auth_purge.run() == {"sessions": 0, "accounts": 1}
+    assert (await app.container.auth_purge.run()).items() >= {"sessions": 0, "accounts": 1}.items()
     app.clock.advance(29 * 86400)
     renewed = (await refresh(client, other["refresh_token"])).json()
     app.clock.advance(86400)
@@ -187,7 +187,7 @@ async def test_the_nightly_purge(app: App, client: httpx.AsyncClient) -> None:
     assert sorted(keys) == ["session", "user", "user"]
     assert (await me(client, renewed["access_token"])).status_code == 401, "it has expired, its session has not"
     assert (await refresh(client, renewed["refresh_token"])).status_code == 200
-    assert await app.container.auth_purge.run() == {"sessions": 0, "accounts": 0}
+    assert (await app.container.auth_purge.run()).items() >= {"sessions": 0, "accounts": 0}.items()
 
 
 async def test_the_purge_leaves_what_changes_meanwhile(app: App, client: httpx.AsyncClient) -> None:
@@ -201,7 +201,7 @@ async def test_the_purge_leaves_what_changes_meanwhile(app: App, client: httpx.A
             raise EtagMismatch
 
     app.tables.before = used
-    assert await app.container.auth_purge.run() == {"sessions": 0, "accounts": 0}
+    assert (await app.container.auth_purge.run()).items() >= {"sessions": 0, "accounts": 0}.items()
 
 
 async def test_the_profile(client: httpx.AsyncClient) -> None:
