@@ -25,11 +25,12 @@ class Recorder:
         self._tables, self._clock = tables, clock
 
     async def record(self, kind: str, *, user_id: str | None, **details: str | int | bool | None) -> None:
-        log.bind(**details).info("audit", kind=kind, user_id=user_id)
+        kept = {name: _clean(value) for name, value in details.items() if value is not None}
+        log.bind(**kept).info("audit", kind=kind, user_id=user_id)
         try:
             event_id = ids.new_id(self._clock.now())
             at = rows.time_of(event_id)  # to the millisecond: an event is found by the time that it shows
-            operation = Insert(rows.key_of(event_id), event_values(kind, user_id, at, details))
+            operation = Insert(rows.key_of(event_id), event_values(kind, user_id, at, kept))
             await self._tables.apply(rows.table_of(rows.day_of(at)), rows.LOG, operation)
         except AlreadyExists:
             pass  # our own first try, whose answer was lost
@@ -37,14 +38,18 @@ class Recorder:
             log.exception("audit_not_stored", kind=kind, user_id=user_id)
 
 
-def event_values(kind: str, user_id: str | None, at: datetime, details: Mapping[str, Value]) -> dict[str, Value]:
-    kept = {name: value[:MAX_TEXT] if isinstance(value, str) else value for name, value in details.items() if value is not None}
+def event_values(kind: str, user_id: str | None, at: datetime, details: Mapping[str, str | int | bool]) -> dict[str, Value]:
     return {
         "v": 1,
         "kind": kind,
         "user_id": user_id,
         "at": at,
-        "details": json.dumps(kept, separators=(",", ":")),
+        "details": json.dumps(details, separators=(",", ":")),
         "request_id": structlog.contextvars.get_contextvars().get("request_id"),
         "sealed": False,
     }
+
+
+def _clean(value: str | int | bool) -> str | int | bool:
+    """Text may have come with half a character, which no log and no answer can carry."""
+    return value[:MAX_TEXT].encode("utf-8", "replace").decode() if isinstance(value, str) else value

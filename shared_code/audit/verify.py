@@ -71,18 +71,24 @@ class Verifier:
         days = [day for day in await rows.days(self._tables) if day > gone]  # a purge may be removing the others
         unknown: dict[str, str] = {}
         vouched: set[str] = set()
+        holds: dict[str, str] = {}
         for day in [each for each in days if only in (None, each)]:
             self._report.days += 1
-            head = await self._day(day)
-            if head is not None and await self._signature(head, unknown):
-                vouched.add(head.previous_day)
+            if (head := await self._day(day)) is not None:
+                holds[day] = head.previous_day
+                if await self._signature(head, unknown):
+                    vouched.add(head.previous_day)
         if only is not None:
             vouched |= await self._holds_on(only, [day for day in days if day > only])
         await self._copied_heads(days, only, gone)
+        tampered = {finding.day for finding in self._report.findings if finding.kind == "tampered"}
+        for day in sorted(holds, reverse=True):
+            if day in vouched and day not in tampered:
+                vouched.add(holds[day])  # its chain holds what it began with
         for day, key in unknown.items():
             what = f"its head is signed with the key {key}, which is not known (any more)"
             if day in vouched:
-                self._add("note", day, None, f"{what}; the day after vouches for it")
+                self._add("note", day, None, f"{what}; a later day vouches for it")
             else:
                 self._add("unchecked", day, None, f"{what}, and no other day vouches for it")
         return self._report
