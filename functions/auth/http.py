@@ -1,16 +1,15 @@
 """Accounts and sign-in over HTTP (SPEC §5)."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
-from functions.dependencies import BaseUrl, ContainerDep, client_address
+from functions.dependencies import ContainerDep, client_address
 from shared_code.auth.models import Client
 from shared_code.auth.schemas import LoginRequest, ProfileChange, RefreshRequest, RegisterRequest, TokensResponse, UserResponse
+from shared_code.errors import Conflict
 from shared_code.web.callers import AccountCaller
 from shared_code.web.endpoint import Endpoint, idempotent
 
-from . import audit, keys
+from . import audit, keys, well_known
 
 router = APIRouter(tags=["auth"], route_class=Endpoint)
 
@@ -44,7 +43,8 @@ async def refresh(request: Request, response: Response, body: RefreshRequest, co
 
 @router.post("/api/auth/logout", name="auth_logout", status_code=204)
 async def logout(caller: AccountCaller, container: ContainerDep) -> None:
-    assert caller.session_id is not None  # an API key has no session, and AccountCaller refuses it
+    if caller.session_id is None:
+        raise Conflict("This token was not issued here: sign out where you signed in.", code="no_session")
     await container.sign_in.logout(caller.user_id, caller.session_id)
 
 
@@ -64,28 +64,6 @@ async def update_me(caller: AccountCaller, body: ProfileChange, container: Conta
     return UserResponse.of(user, container.accounts.role_of(user))
 
 
-@router.get("/.well-known/jwks.json", name="auth_jwks")
-async def jwks(response: Response, container: ContainerDep) -> dict[str, Any]:
-    """The public keys (RFC 7517); one that is being rotated in or out is listed too."""
-    response.headers["Cache-Control"] = "public, max-age=300"
-    return await container.key_store.jwks()
-
-
-@router.get("/.well-known/openid-configuration", name="auth_discovery")
-async def discovery(response: Response, base_url: BaseUrl, container: ContainerDep) -> dict[str, Any]:
-    """Enough of OpenID Connect Discovery 1.0 for a gateway to verify our access tokens."""
-    response.headers["Cache-Control"] = "public, max-age=300"
-    signing = await container.key_store.signing()
-    return {
-        "issuer": container.settings.issuer,
-        "jwks_uri": f"{base_url}/.well-known/jwks.json",
-        "token_endpoint": f"{base_url}/api/auth/login",
-        "response_types_supported": ["token"],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": sorted({key.algorithm for key in signing}),
-        "claims_supported": ["iss", "aud", "sub", "sid", "role", "iat", "exp", "jti"],
-    }
-
-
 keys.add_routes(router)
+well_known.add_routes(router)
 audit.add_routes(router)
