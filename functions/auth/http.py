@@ -1,15 +1,20 @@
 """Accounts and sign-in over HTTP (SPEC §5)."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
+from starlette.responses import JSONResponse
 
 from functions.dependencies import ContainerDep, client_address
 from shared_code.auth.models import Client
+from shared_code.auth.recovery_schemas import VerificationRequired
 from shared_code.auth.schemas import LoginRequest, ProfileChange, RefreshRequest, RegisterRequest, TokensResponse, UserResponse
 from shared_code.errors import Conflict
 from shared_code.web.callers import AccountCaller
 from shared_code.web.endpoint import Endpoint, idempotent
 
-from . import audit, keys, well_known
+from . import audit, keys, recovery, sessions, well_known
+from .recovery import MailLinks
 
 router = APIRouter(tags=["auth"], route_class=Endpoint)
 
@@ -21,11 +26,21 @@ def client(request: Request) -> Client:
     return Client(request.headers.get("user-agent", ""), client_address(request))
 
 
-@router.post("/api/auth/register", name="auth_register", status_code=201)
+@router.post(
+    "/api/auth/register",
+    name="auth_register",
+    status_code=201,
+    response_model=TokensResponse,
+    responses={202: {"model": VerificationRequired, "description": "AUTH_REQUIRE_VERIFIED_EMAIL is set: a mail's link makes the account"}},
+)
 @idempotent
-async def register(request: Request, response: Response, body: RegisterRequest, container: ContainerDep) -> TokensResponse:
+async def register(request: Request, response: Response, body: RegisterRequest, container: ContainerDep, links: MailLinks) -> Any:
+    """A new account. Its address gets a mail with a link that verifies it."""
     response.headers.update(NO_STORE)
-    return TokensResponse.of(await container.registration.register(body.email, body.password, body.name, client(request)))
+    if container.settings.auth_require_verified_email:
+        await container.registration.request(body.email, body.password, body.name, client(request), links)
+        return JSONResponse(VerificationRequired().model_dump(), 202, NO_STORE)
+    return TokensResponse.of(await container.registration.register(body.email, body.password, body.name, client(request), links))
 
 
 @router.post("/api/auth/login", name="auth_login")
@@ -67,3 +82,5 @@ async def update_me(caller: AccountCaller, body: ProfileChange, container: Conta
 keys.add_routes(router)
 well_known.add_routes(router)
 audit.add_routes(router)
+recovery.add_routes(router)
+sessions.add_routes(router)

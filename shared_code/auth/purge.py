@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 import structlog
 
 from shared_code.clock import Clock
+from shared_code.storage.daily import drop_expired
 from shared_code.storage.ports import Delete, EtagMismatch, Missing, Row, Tables
 
-from . import api_keys
+from . import api_keys, one_time
 from .emails import normalise
 from .identities import IDENTITIES, IDENTITY_KEY
+from .registration import PENDING
 from .tables import EMAIL_KEY, EMAILS, SESSION_PREFIX, USER_KEY, USERS, to_session, to_user
 
 log = structlog.get_logger("lydian.auth")
@@ -25,7 +27,7 @@ class AuthPurge:
         self._tables, self._clock = tables, clock
 
     async def run(self) -> dict[str, int]:
-        counts = {"sessions": 0, "accounts": 0, "keys": 0, "identities": await self._purge_identities()}
+        counts = {"sessions": 0, "accounts": 0, "keys": 0, "tokens": 0, "identities": await self._purge_identities()}
         partition = key = None
         while rows := await self._tables.query(USERS, after_partition=partition, after=key, limit=500):
             partition, key = rows[-1].partition, rows[-1].key
@@ -34,10 +36,13 @@ class AuthPurge:
                     counts["sessions"] += await self._remove(row)
                 elif row.key.startswith(api_keys.PREFIX) and api_keys.is_expired(row, self._clock.now() - KEYS_KEPT):
                     counts["keys"] += await self._remove(row)
+                elif row.key.startswith(one_time.PREFIX) and one_time.is_expired(row, self._clock.now()):
+                    counts["tokens"] += await self._remove(row)
                 elif row.key == IDENTITY_KEY and await self._leads_nowhere(row):
                     counts["identities"] += await self._remove(row)
                 elif row.key == USER_KEY and await self._is_cut_off(row):
                     counts["accounts"] += await self._remove(row)
+        await drop_expired(self._tables, PENDING, self._clock.now(), keep_days=1)
         log.info("purged", **counts)
         return counts
 

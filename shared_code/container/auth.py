@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from shared_code.auth.events import AuthEvents
     from shared_code.auth.issuer import Issuer
     from shared_code.auth.key_store import KeyStore
+    from shared_code.auth.one_time import OneTimeTokens
     from shared_code.auth.purge import AuthPurge
+    from shared_code.auth.recovery import Recovery
     from shared_code.auth.registration import Registration
     from shared_code.auth.sessions import Sessions
     from shared_code.auth.sign_in import SignIn
@@ -90,8 +92,36 @@ class AuthParts(MailParts):
             sessions=self.sessions,
             issuer=self.issuer,
             audit=self.audit,
+            events=self.events,
             limiter=self.limiter,
             address_rule=Rule.of(self.settings.auth_register_address),
+        )
+
+    @cached_property
+    def one_time(self) -> "OneTimeTokens":
+        from shared_code.auth.one_time import OneTimeTokens
+
+        return OneTimeTokens(self.storage.tables, self.clock)
+
+    @cached_property
+    def recovery(self) -> "Recovery":
+        from shared_code.auth.recovery import Recovery
+        from shared_code.rate_limit import Rule
+
+        return Recovery(
+            tables=self.storage.tables,
+            clock=self.clock,
+            accounts=self.accounts,
+            registration=self.registration,
+            sessions=self.sessions,
+            one_time=self.one_time,
+            events=self.events,
+            mailer=self.mailer,
+            audit=self.audit,
+            limiter=self.limiter,
+            # Whoever may register so often may ask for as many mails.
+            address_rule=Rule.of(self.settings.auth_register_address),
+            password_rule=Rule.of(self.settings.auth_lock_account),
         )
 
     @cached_property
@@ -167,7 +197,7 @@ class AuthParts(MailParts):
     def auth_events(self) -> "AuthEvents":
         from shared_code.auth.events import AuthEvents
 
-        return AuthEvents()
+        return AuthEvents(accounts=self.accounts, one_time=self.one_time, mailer=self.mailer, audit=self.audit)
 
     @cached_property
     def auth_purge(self) -> "AuthPurge":
