@@ -4,6 +4,7 @@ from shared_code.storage.ports import Tables, Upsert, Where
 
 from . import tables as rows
 from .models import Dropped, Head
+from .ports import BadSignature, Signer, UnknownKey
 
 
 class Heads:
@@ -35,6 +36,14 @@ class Heads:
 
     async def mark_swept(self, day: str) -> None:
         await self._tables.apply(rows.HEADS, rows.LOG, Upsert(rows.SWEPT, {"day": day}))
+
+
+async def is_signed(signer: Signer, signature: str, text: str) -> bool:
+    """Whether a key that is known has signed just this."""
+    try:
+        return await signer.signed(signature) == text
+    except (BadSignature, UnknownKey):
+        return False
 
 
 async def hash_at(tables: Tables, head: Head, seq: int) -> str | None:

@@ -16,9 +16,9 @@ from shared_code.storage.ports import AlreadyExists, EtagMismatch, Insert, Merge
 
 from . import chain
 from . import tables as rows
-from .heads import Heads
+from .heads import Heads, is_signed
 from .models import Head
-from .ports import BadSignature, Signer, UnknownKey
+from .ports import Signer
 
 log = structlog.get_logger("lydian.audit")
 
@@ -63,12 +63,15 @@ class Sealer:
         A head that somebody else has written is never built on: that would sign for what it says.
         """
         try:
-            head = await self._heads.of(day)
-            if head is not None and not await self._is_ours(head):
-                raise ValueError("not signed by a key of ours")
+            return await self._seal(day, whole)
         except ValueError as error:
             log.error("audit_head_refused", day=day, reason=str(error), remedy="python -m local audit verify")  # noqa: TRY400  # no trace
             return 0
+
+    async def _seal(self, day: str, whole: bool) -> int:
+        head = await self._heads.of(day)
+        if head is not None and not await self._is_ours(head):
+            raise ValueError("not signed by a key of ours")
         since = None if whole or head is None else rows.EVENT + rows.position(head.sealed_through - LATE)
         after, count, found = None, 0, None
         try:
@@ -80,8 +83,6 @@ class Sealer:
                 events = [row for row in reversed(found) if rows.is_event(row)]
                 for start in range(0, len(events), PER_BATCH):
                     head = head or await self._open(day)
-                    if head is None:
-                        return 0
                     some = events[start : start + PER_BATCH]
                     head = await self._extend(head, some, now)
                     count += len(some)
@@ -123,17 +124,17 @@ class Sealer:
 
         await asyncio.gather(*(write(user_id, copies) for user_id, copies in of_user.items()))
 
-    async def _open(self, day: str) -> Head | None:
-        """The chain's beginning, which goes on from where the latest day before it stands. None when the day's head was removed."""
+    async def _open(self, day: str) -> Head:
+        """The chain's beginning, which goes on from where the latest day before it stands."""
         if await self._heads.copy(day) is not None and await self._heads.of(day) is None:
-            log.error("audit_head_missing", day=day, remedy="python -m local audit verify")
-            return None  # sealing anew would cover it up
+            raise ValueError("it was removed: sealing anew would cover that up")
         before = await self._day_before(day)
         if before is not None:
             previous = (before.day, before.seq, before.hash)
         else:
             gone = await self._heads.dropped()
-            previous = (gone.day, gone.seq, gone.hash) if gone else ("", 0, "")
+            ours = gone is not None and await is_signed(self._signer, gone.signature, chain.dropped_text(gone))
+            previous = (gone.day, gone.seq, gone.hash) if gone is not None and ours else ("", 0, "")
         return Head(day, 0, chain.genesis(day, *previous), *previous, sealed_through=rows.EPOCH)
 
     async def _day_before(self, day: str) -> Head | None:
@@ -156,10 +157,7 @@ class Sealer:
         return head if head is not None and await self._is_ours(head) else None
 
     async def _is_ours(self, head: Head) -> bool:
-        try:
-            return await self._signer.signed(head.signature) == chain.head_text(head)
-        except (BadSignature, UnknownKey):
-            return False
+        return await is_signed(self._signer, head.signature, chain.head_text(head))
 
     async def _repair(self, day: str) -> None:
         """Renew a copy of a head that a cut has left behind."""

@@ -1,8 +1,6 @@
 """Sealing: what is new becomes part of the chain, however many sealers run and wherever one of them dies."""
 
 import asyncio
-from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -12,36 +10,7 @@ from shared_code.audit.sealer import PAGE, PER_BATCH
 from shared_code.audit.trail import Filter
 from shared_code.storage.memory_tables import MemoryTables
 from shared_code.storage.ports import Insert, Merge, Replace
-from tests.unit.audit.trails import DAY, DAY_SECONDS, NEW, START, World, world
-
-
-class Died(BaseException):
-    """The process ends."""
-
-
-class Meddling:
-    """Tables that let others run before each call, count writes, and let the process die at one of them."""
-
-    def __init__(self, tables: MemoryTables, die_at: int = 0, when: str = "after") -> None:
-        self.tables, self.die_at, self.when, self.writes = tables, die_at, when, 0
-        self.calls: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self.tables, name)
-
-        async def call(*args: Any, **options: Any) -> Any:
-            await asyncio.sleep(0)
-            self.calls.append(name)
-            writes = name in ("apply", "batch", "drop")
-            self.writes += writes
-            if writes and self.writes == self.die_at and self.when == "before":
-                raise Died
-            result = await method(*args, **options)
-            if writes and self.writes == self.die_at:
-                raise Died
-            return result
-
-        return call
+from tests.unit.audit.trails import DAY, DAY_SECONDS, NEW, START, Died, Meddling, World, world
 
 
 async def chained(world: World, day: str = DAY) -> list[int]:
@@ -235,50 +204,3 @@ async def test_a_row_that_is_no_event_stops_nothing() -> None:
     page = await trail.trail.everyone(Filter(), after=None, limit=10)
     assert len(page.events) == 1
     assert await trail.outcome() == "unchecked"
-
-
-async def test_retention() -> None:
-    trail = world(keep_days=3)
-    for _ in range(5):
-        await trail.record(2)
-        await trail.record(1, user_id="bob")
-        await trail.sealer.run()
-        trail.clock.advance(DAY_SECONDS - 3)
-    assert await trail.retention.purge() == 2
-    assert await trail.retention.purge() == 0
-    assert await rows.days(trail.tables) == ["20260112", "20260113", "20260114"]
-    assert len(await trail.tables.query(rows.COPIES, "ada", limit=1000)) == 6
-    assert await trail.outcome() == "intact"
-    trail.clock.advance(DAY_SECONDS)
-    assert await trail.retention.purge() == 1
-    assert await trail.outcome() == "intact"
-    await trail.tables.drop("audit20260113")
-    assert await trail.outcome() == "tampered", "what retention has not signed for was removed"
-
-
-async def test_everything_out_of_retention() -> None:
-    trail = world(keep_days=1)
-    await trail.record(2)
-    await trail.sealer.run()
-    trail.clock.advance(9 * DAY_SECONDS)
-    assert await trail.retention.purge() == 1
-    await trail.record(1)
-    await trail.sealer.run()
-    [head] = [await Heads(trail.tables).of(day) for day in await rows.days(trail.tables)]
-    assert head is not None
-    assert head.previous_day == DAY
-    assert await trail.outcome() == "intact"
-
-
-async def test_forgetting_a_user() -> None:
-    trail = world()
-    await trail.record(120, apart=0.1)
-    await trail.record(1, user_id="bob")
-    await trail.sealer.run()
-    assert await trail.retention.forget("ada") == 120
-    assert await trail.retention.forget("ada") == 0
-    assert len(await trail.tables.query(rows.COPIES, limit=1000)) == 1
-    assert await trail.outcome() == "intact"
-    trail.clock.advance(timedelta(days=400).total_seconds())
-    assert await trail.retention.purge() == 1
-    assert await trail.tables.query(rows.COPIES, limit=1000) == []

@@ -1,8 +1,10 @@
 """A trail on storage in memory, its parts, and what a test does to it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from shared_code.audit import tables as rows
 from shared_code.audit.recorder import Recorder
@@ -73,3 +75,32 @@ def world(tables: Tables | None = None, clock: ManualClock | None = None, *known
         Trail(tables, clock),
         Retention(tables, clock, signer, keep_days=keep_days),
     )
+
+
+class Died(BaseException):
+    """The process ends."""
+
+
+class Meddling:
+    """Tables that let others run before each call, count writes, and let the process die at one of them."""
+
+    def __init__(self, tables: MemoryTables, die_at: int = 0, when: str = "after") -> None:
+        self.tables, self.die_at, self.when, self.writes = tables, die_at, when, 0
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.tables, name)
+
+        async def call(*args: Any, **options: Any) -> Any:
+            await asyncio.sleep(0)
+            self.calls.append(name)
+            writes = name in ("apply", "batch", "drop")
+            self.writes += writes
+            if writes and self.writes == self.die_at and self.when == "before":
+                raise Died
+            result = await method(*args, **options)
+            if writes and self.writes == self.die_at:
+                raise Died
+            return result
+
+        return call
