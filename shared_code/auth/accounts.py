@@ -4,10 +4,10 @@ import unicodedata
 from dataclasses import replace
 
 from shared_code.clock import Clock
+from shared_code.emails import is_address, normalise
 from shared_code.errors import InvalidInput, Unauthenticated
 from shared_code.storage.ports import Merge, Missing, Tables
 
-from .emails import is_address, normalise
 from .models import Role, User
 from .tables import EMAIL_KEY, EMAILS, USER_KEY, USERS, to_user
 

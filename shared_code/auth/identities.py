@@ -7,9 +7,9 @@ An identity whose account is gone is a deleted account: it stays closed until th
 from shared_code import ids
 from shared_code.audit.ports import Audit
 from shared_code.clock import Clock
+from shared_code.emails import is_address
 from shared_code.storage.ports import AlreadyExists, Delete, Insert, Missing, Tables
 
-from .emails import is_address
 from .models import User
 from .tables import USER_KEY, USERS, user_values
 

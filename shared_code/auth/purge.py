@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 import structlog
 
 from shared_code.clock import Clock
+from shared_code.emails import normalise
 from shared_code.storage.daily import drop_expired
 from shared_code.storage.ports import Delete, EtagMismatch, Missing, Row, Tables
 
 from . import api_keys, one_time
-from .emails import normalise
 from .identities import IDENTITIES, IDENTITY_KEY
 from .registration import PENDING
 from .tables import EMAIL_KEY, EMAILS, SESSION_PREFIX, USER_KEY, USERS, to_session, to_user

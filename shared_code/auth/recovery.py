@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from shared_code import ids
 from shared_code.audit.ports import Audit
 from shared_code.clock import Clock
+from shared_code.emails import is_address, normalise
 from shared_code.errors import Busy, Conflict, Forbidden, RateLimited
 from shared_code.mail.ports import Mail, Mailer
 from shared_code.rate_limit import RateLimiter, Rule
@@ -13,7 +14,6 @@ from shared_code.storage.ports import Delete, EtagMismatch, Merge, Missing, Row,
 
 from . import api_keys, passwords
 from .accounts import Accounts, no_account
-from .emails import is_address, normalise
 from .models import Client, User
 from .one_time import OneTimeTokens, invalid_link, prefix_of
 from .registration import VERIFICATIONS, Registration

@@ -11,6 +11,7 @@ import structlog
 from shared_code import ids
 from shared_code.audit.ports import Audit
 from shared_code.clock import Clock
+from shared_code.emails import cleaned, normalise
 from shared_code.errors import Busy, Conflict, RateLimited
 from shared_code.rate_limit import RateLimiter, Rule
 from shared_code.storage.daily import table_for
@@ -19,7 +20,6 @@ from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Inser
 
 from . import passwords
 from .accounts import checked_name
-from .emails import cleaned, normalise
 from .issuer import Issuer
 from .models import Client, Tokens, User
 from .one_time import invalid_link

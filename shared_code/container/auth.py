@@ -60,7 +60,7 @@ class AuthParts(MailParts):
     @cached_property
     def accounts(self) -> "Accounts":
         from shared_code.auth.accounts import Accounts
-        from shared_code.auth.emails import normalise
+        from shared_code.emails import normalise
 
         return Accounts(
             self.storage.tables,

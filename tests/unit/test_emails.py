@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_code.auth.emails import cleaned, is_address, normalise
+from shared_code.emails import cleaned, is_address, normalise
 from shared_code.errors import InvalidInput
 from shared_code.storage import keys
 
