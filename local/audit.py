@@ -92,4 +92,7 @@ def _print(report: Report, *, own_keys: bool) -> None:
     for finding in report.findings:
         where = f"{finding.day or 'all days'}{f' no. {finding.seq}' if finding.seq is not None else ''}"
         print(f"{finding.kind.upper():9}  {where}: {finding.what}")
+    if not report.days and not report.findings:
+        print("Nothing is recorded there, or retention has removed it.")
+        return
     print({"intact": "Intact.", "tampered": "TAMPERED WITH.", "unchecked": "Not everything could be checked."}[report.outcome])

@@ -139,10 +139,19 @@ async def test_writers_and_sealers_at_once(sealers: int) -> None:
         while not done.is_set():
             await trail.sealer.run()
 
+    async def verify(trail: World) -> int:
+        times = 0
+        while not done.is_set():
+            assert (await trail.verify()).outcome == "intact", "what is going on is no tampering"
+            times += 1
+        return times
+
     sealing = [asyncio.create_task(seal(trail)) for trail in worlds]
+    verifying = asyncio.create_task(verify(worlds[-1]))
     await asyncio.gather(*(write(number) for number in range(sealers)))
     done.set()
     await asyncio.gather(*sealing)
+    assert await verifying > 3
     trail = worlds[0]
     await trail.sealer.seal(DAY, whole=True)
     assert await chained(trail) == list(range(1, 60 * sealers + 1))
