@@ -1,4 +1,4 @@
-"""Our own pages: plain HTML made here, with a strict policy and no script, so that they work with no outside network."""
+"""Our own pages: plain HTML made here, with a strict policy and nothing from elsewhere, so that they work with no outside network."""
 
 import html
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import HTMLResponse, Response
 
 FOLDER = Path(__file__).resolve().parent.parent / "static"
-ASSETS = {"lydian.css": "text/css; charset=utf-8"}
+ASSETS = {"lydian.css": "text/css; charset=utf-8", "links.js": "text/javascript; charset=utf-8"}
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 
@@ -26,7 +26,7 @@ def asset(name: str) -> Response | None:
 
 def home(facts: Mapping[str, Any]) -> Response:
     services = "".join(f"<li>{html.escape(service)}</li>" for service in facts["services"])
-    return _page(
+    return page(
         "Lydian",
         f"""<h1>Lydian <small>{html.escape(facts["version"])}</small></h1>
 <p>This back end is running in <b>{html.escape(facts["mode"])}</b> mode with these services:</p>
@@ -48,7 +48,7 @@ def reference(document: Mapping[str, Any]) -> Response:
     body = ""
     for tag, items in sections.items():
         body += f'<section id="{html.escape(tag)}"><h2>{html.escape(tag)}</h2>{"".join(items)}</section>'
-    return _page(
+    return page(
         "Lydian API reference", f'<h1>API reference</h1><nav class="links">{contents}<a href="/openapi.json">openapi.json</a></nav>{body}'
     )
 
@@ -104,13 +104,15 @@ def _type(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     return html.escape(str(schema.get("type") or schema.get("$ref", "").rpartition("/")[2] or "any"))
 
 
-def _page(title: str, body: str) -> Response:
+def page(title: str, body: str, *, policy: str = POLICY, script: str = "", headers: Mapping[str, str] | None = None) -> Response:
+    """A whole page. ``body`` is HTML; ``script`` an asset's name, for which the page needs a ``policy`` of its own."""
+    load = f'<script src="/static/{script}" defer></script>' if script else ""
     return HTMLResponse(
         f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}</title><link rel="stylesheet" href="/static/lydian.css"></head><body><main>
+<title>{html.escape(title)}</title><link rel="stylesheet" href="/static/lydian.css">{load}</head><body><main>
 {body}
 </main></body></html>
 """,
-        headers={"Content-Security-Policy": POLICY, "Vary": "Accept"},
+        headers={"Content-Security-Policy": policy, "Vary": "Accept", **(headers or {})},
     )
