@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,9 +13,11 @@ from shared_code.auth import jwks_http
 from shared_code.auth.identities import IDENTITIES, IDENTITY_KEY, Identities
 from shared_code.auth.tables import EMAILS, USER_KEY, USERS
 from shared_code.clock import ManualClock
+from shared_code.settings import SettingsError
 from shared_code.storage.ports import Delete, Merge
+from shared_code.web.endpoint import Endpoint
 from tests.supabase import Project, new_key, supabase
-from tests.unit.apps import App, bearer, login, make_app, me, register, until
+from tests.unit.apps import App, bearer, login, make_app, me, register, settings_of, until
 
 SUBJECT = "7d7d1f5e-6f3c-4b43-9a54-000000000001"
 
@@ -299,6 +302,33 @@ async def test_what_it_may_do(rig: Rig) -> None:
     assert (await rig.client.get("/api/files", headers=bearer(made.json()["key"]))).status_code == 200
     answer = await rig.client.post("/api/auth/logout", headers=bearer(token))
     assert (answer.status_code, answer.json()["code"]) == (409, "no_session")
+
+
+@pytest.mark.parametrize(("url", "good"), [("http://x.supabase.co", False), ("https://x.supabase.co/", True)])
+def test_production_asks_for_https(url: str, good: bool) -> None:
+    environ = {
+        "ENVIRONMENT": "production",
+        "PUBLIC_BASE_URL": "https://a.example",
+        "AZURE_STORAGE_ACCOUNT_URL": "https://a.blob.core.windows.net",
+        "SUPABASE_URL": url,
+    }
+    if good:
+        assert settings_of(**environ).supabase_url == "https://x.supabase.co"
+    else:
+        with pytest.raises(SettingsError, match="SUPABASE_URL must be https"):
+            settings_of(**environ)
+
+
+async def test_no_route_trips_over_a_caller_without_a_session(rig: Rig) -> None:
+    routes = [route for route in rig.app.web.router.routes if isinstance(route, Endpoint) and route.needs_caller]
+    assert len(routes) > 20
+    for route in routes:
+        path = re.sub(r"\{\w+\}", "0" * 26, route.path)
+        for method in route.methods or ():
+            headers = bearer(rig.project.token())  # each a new account: one route may delete it
+            for content in (None, b"{}"):
+                answer = await rig.client.request(method, path, headers=headers, content=content)
+                assert answer.status_code not in (401, 500), f"{method} {path}: {answer.text}"
 
 
 async def test_without_the_setting_it_is_any_other_token(rig: Rig) -> None:
