@@ -13,7 +13,7 @@ from shared_code.errors import Conflict
 from shared_code.web.callers import AccountCaller
 from shared_code.web.endpoint import Endpoint, idempotent
 
-from . import audit, keys, recovery, sessions, well_known
+from . import audit, keys, mfa, pages, recovery, sessions, well_known
 from .recovery import MailLinks
 
 router = APIRouter(tags=["auth"], route_class=Endpoint)
@@ -84,3 +84,5 @@ well_known.add_routes(router)
 audit.add_routes(router)
 recovery.add_routes(router)
 sessions.add_routes(router)
+pages.add_routes(router)
+mfa.add_routes(router)

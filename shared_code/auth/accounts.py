@@ -48,9 +48,13 @@ class Accounts:
 
     def role_of(self, user: User) -> Role:
         """``admin`` by its own row, or by a verified address on ADMIN_EMAILS."""
-        listed = normalise(user.email) in self._admin_emails
-        verified = user.email_verified or (self._trust_admin_emails and not user.provider)
-        return "admin" if user.role == "admin" or (listed and verified) else "user"
+        return "admin" if user.role == "admin" or (self._is_listed(user) and self.counts_as_verified(user)) else "user"
+
+    def counts_as_verified(self, user: User) -> bool:
+        return user.email_verified or (self._trust_admin_emails and not user.provider and self._is_listed(user))
+
+    def _is_listed(self, user: User) -> bool:
+        return normalise(user.email) in self._admin_emails
 
 
 def checked_name(name: str | None) -> str | None:

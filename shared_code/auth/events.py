@@ -25,8 +25,21 @@ class AuthEvents:
                 await self._verify_email(event)
             case "registration":
                 await self._registration(event)
+            case "new_device":
+                await self._new_device(event)
             case _:
                 raise unknown("auth", event)
+
+    async def _new_device(self, event: Event) -> None:
+        """An account has been signed in to from a device that it had not seen: its owner may be surprised."""
+        user = await self._accounts.get(str(event["user_id"]))
+        if user is None:
+            return
+        device, address, at = (str(event[name]) for name in ("device", "address", "at"))
+        await self._audit.record("new_device", user_id=user.id, session_id=event["session_id"], device=device, address=address)
+        values = {"device": device, "address": address, "time": at}
+        name = user.name if user.email_verified else None
+        await self._mailer.send(Mail(user.email, "new_device", values, name=name, key=f"new_device:{event['session_id']}"))
 
     async def _forgot_password(self, event: Event) -> None:
         """A link for the account of this address, if there is one that signs in here."""

@@ -7,12 +7,12 @@ import structlog
 from shared_code.clock import Clock
 from shared_code.emails import normalise
 from shared_code.storage.daily import drop_expired
-from shared_code.storage.ports import Delete, EtagMismatch, Missing, Row, Tables
+from shared_code.storage.ports import Delete, EtagMismatch, Missing, Row, Tables, Where
 
-from . import api_keys, one_time
+from . import api_keys, mfa_logins, one_time
 from .identities import IDENTITIES, IDENTITY_KEY
 from .registration import PENDING
-from .tables import EMAIL_KEY, EMAILS, SESSION_PREFIX, USER_KEY, USERS, to_session, to_user
+from .tables import EMAIL_KEY, EMAILS, FAILURES_KEY, MFA_LOGIN_PREFIX, SESSION_PREFIX, USER_KEY, USERS, to_session, to_user
 
 log = structlog.get_logger("lydian.auth")
 
@@ -27,7 +27,8 @@ class AuthPurge:
         self._tables, self._clock = tables, clock
 
     async def run(self) -> dict[str, int]:
-        counts = {"sessions": 0, "accounts": 0, "keys": 0, "tokens": 0, "identities": await self._purge_identities()}
+        counts = {"sessions": 0, "accounts": 0, "keys": 0, "tokens": 0, "mfa_logins": 0}
+        counts |= {"failures": await self._purge_failures(), "identities": await self._purge_identities()}
         partition = key = None
         while rows := await self._tables.query(USERS, after_partition=partition, after=key, limit=500):
             partition, key = rows[-1].partition, rows[-1].key
@@ -38,6 +39,8 @@ class AuthPurge:
                     counts["keys"] += await self._remove(row)
                 elif row.key.startswith(one_time.PREFIX) and one_time.is_expired(row, self._clock.now()):
                     counts["tokens"] += await self._remove(row)
+                elif row.key.startswith(MFA_LOGIN_PREFIX) and mfa_logins.is_expired(row, self._clock.now()):
+                    counts["mfa_logins"] += await self._remove(row)
                 elif row.key == IDENTITY_KEY and await self._leads_nowhere(row):
                     counts["identities"] += await self._remove(row)
                 elif row.key == USER_KEY and await self._is_cut_off(row):
@@ -45,6 +48,17 @@ class AuthPurge:
         await drop_expired(self._tables, PENDING, self._clock.now(), keep_days=1)
         log.info("purged", **counts)
         return counts
+
+    async def _purge_failures(self) -> int:
+        """Remove failed sign-ins that count no more; most are of addresses that nobody has."""
+        count = 0
+        partition = key = None
+        expired = [Where("expires_at", "le", self._clock.now())]
+        while rows := await self._tables.query(EMAILS, prefix=FAILURES_KEY, where=expired, after_partition=partition, after=key, limit=500):
+            partition, key = rows[-1].partition, rows[-1].key
+            for row in rows:
+                count += await self._remove(row, EMAILS)
+        return count
 
     async def _is_cut_off(self, row: Row) -> bool:
         user = to_user(row)

@@ -4,6 +4,7 @@ mail is followed. Until then there is a pending registration, a row of the day's
 import asyncio
 import hmac
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -20,6 +21,7 @@ from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Inser
 
 from . import passwords
 from .accounts import checked_name
+from .devices import fingerprint
 from .issuer import Issuer
 from .models import Client, Tokens, User
 from .one_time import invalid_link
@@ -69,6 +71,7 @@ class Registration:
             raise _taken()  # before the work of hashing; what decides is the insert below
         now = self._clock.now()
         user = _new_user(ids.new_id(now), email, name, await passwords.hash_password(password), now)
+        user = replace(user, devices=(fingerprint(client.user_agent),))
         session, refresh_token = self._sessions.new(user.id, client)
         # The account first and its address last: a process that dies in between leaves an account that nobody can reach,
         # not an address that nobody can take.

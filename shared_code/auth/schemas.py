@@ -65,3 +65,21 @@ class TokensResponse(BaseModel):
             refresh_token=tokens.refresh_token,
             expires_in=tokens.expires_in,
         )
+
+
+class TotpResponse(BaseModel):
+    secret: str = Field(description="base32, for typing it in")
+    otpauth_uri: str = Field(description="for a QR code")
+
+
+class CodeRequest(BaseModel):
+    code: str = Field(max_length=100)
+
+
+class RecoveryCodesResponse(BaseModel):
+    recovery_codes: list[str] = Field(description="each works once, in place of a code; shown here only")
+
+
+class MfaLoginRequest(BaseModel):
+    mfa_token: str = Field(max_length=200)
+    code: str = Field(max_length=100, description="the app's code, or a recovery code")

@@ -1,5 +1,5 @@
 """Auth's rows. ``users``: a user's own partition, with the row ``user`` and one row ``session:<id>`` for each session.
-``emails``: one row for each address, which decides that it is taken."""
+``emails``: a row ``email`` for each address, which decides that it is taken, and a row ``failures`` of what was guessed there."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,6 +14,9 @@ USERS = "users"
 EMAILS = "emails"
 USER_KEY = "user"
 EMAIL_KEY = "email"
+FAILURES_KEY = "failures"
+MFA_KEY = "mfa"
+MFA_LOGIN_PREFIX = "mfa-login:"
 SESSION_PREFIX = "session:"
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from shared_code.auth.events import AuthEvents
     from shared_code.auth.issuer import Issuer
     from shared_code.auth.key_store import KeyStore
+    from shared_code.auth.lockout import Lockout
+    from shared_code.auth.mfa import Mfa
     from shared_code.auth.one_time import OneTimeTokens
     from shared_code.auth.purge import AuthPurge
     from shared_code.auth.recovery import Recovery
@@ -126,6 +128,8 @@ class AuthParts(MailParts):
 
     @cached_property
     def sign_in(self) -> "SignIn":
+        from shared_code.auth.mfa_logins import MfaLogins
+        from shared_code.auth.session_starts import SessionStarts
         from shared_code.auth.sign_in import SignIn
 
         return SignIn(
@@ -133,7 +137,42 @@ class AuthParts(MailParts):
             clock=self.clock,
             accounts=self.accounts,
             sessions=self.sessions,
+            starts=SessionStarts(self.storage.tables, self.clock, self.accounts, self.sessions),
             issuer=self.issuer,
+            audit=self.audit,
+            events=self.events,
+            lockout=self.lockout,
+            mfa=self.mfa,
+            mfa_logins=MfaLogins(self.storage.tables, self.clock),
+            require_verified=self.settings.auth_require_verified_email,
+        )
+
+    @cached_property
+    def lockout(self) -> "Lockout":
+        from shared_code.auth.lockout import Lockout
+        from shared_code.rate_limit import Rule
+
+        return Lockout(
+            tables=self.storage.tables,
+            clock=self.clock,
+            accounts=self.accounts,
+            limiter=self.limiter,
+            audit=self.audit,
+            account_rule=Rule.of(self.settings.auth_lock_account, locks=True),
+            address_rule=Rule.of(self.settings.auth_lock_address, locks=True),
+        )
+
+    @cached_property
+    def mfa(self) -> "Mfa":
+        from shared_code.auth.mfa import Mfa
+        from shared_code.auth.secrets_box import SecretsBox, ring_of
+
+        return Mfa(
+            tables=self.storage.tables,
+            clock=self.clock,
+            accounts=self.accounts,
+            box=SecretsBox(ring_of(self.settings.auth_data_keys, self.key_store.signing)),
+            limiter=self.limiter,
             audit=self.audit,
         )
 

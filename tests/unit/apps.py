@@ -57,6 +57,10 @@ class WatchedTables:
     async def batch(self, table: str, partition: str, operations: Sequence[Operation]) -> list[str]:
         return await self._watched("write", table, self.tables.batch(table, partition, operations))
 
+    async def query(self, table: str, partition: str | None = None, **options: Any) -> list[Row]:
+        rows: list[Row] = await self._watched("query", table, self.tables.query(table, partition, **options))
+        return rows
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.tables, name)
 
