@@ -373,17 +373,18 @@ async def test_storage_that_is_down_is_no_wrong_key(owner: Owner) -> None:
 
 
 async def test_a_revocation_overrules_a_look_that_is_under_way(owner: Owner) -> None:
-    made, service = await owner.key(), owner.app.container.api_keys
+    made = await owner.key()
     go, real = asyncio.Event(), owner.app.tables.tables.get
 
     async def slow(*args: str) -> object:
-        row = await real(*args)
+        seen.append(row := await real(*args))
         await go.wait()
         return row
 
+    seen: list[object] = []
     owner.app.tables.tables.get = slow  # type: ignore[method-assign, assignment]  # the key's row, as it was before
     looking = asyncio.ensure_future(files(owner.client, made["key"]))
-    await until(lambda: service._holders._looks)
+    await until(lambda: len(seen) == 2)
     owner.app.tables.tables.get = real  # type: ignore[method-assign]
     assert (await owner.revoke(made["id"])).status_code == 204
     go.set()
