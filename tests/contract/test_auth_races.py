@@ -15,7 +15,7 @@ from shared_code.auth.tables import USER_KEY, USERS
 from shared_code.clock import ManualClock
 from shared_code.errors import Conflict
 from shared_code.rate_limit import QuickLimiter
-from shared_code.storage.ports import Storage
+from shared_code.storage.ports import Storage, Where
 from tests.contract.conftest import eventually, outcomes
 
 CLIENT = Client("test", "192.0.2.1")
@@ -60,6 +60,8 @@ async def test_one_account_for_parallel_first_sights(storage: Storage) -> None:
     rows = await storage.tables.query(USERS, found[0])
     assert [row.key for row in rows] == [IDENTITY_KEY, USER_KEY]
     assert await processes[0].user_id("supabase", subject, "") == found[0]
+    left = await storage.tables.query(USERS, where=[Where("identity", "eq", f"supabase:{subject}")])
+    assert [row.partition for row in left] == [found[0]], "the others' accounts are gone"
 
 
 async def test_a_key_used_everywhere_notes_it_once(storage: Storage) -> None:

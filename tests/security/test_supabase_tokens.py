@@ -96,13 +96,17 @@ async def test_weak_and_odd_keys_verify_nothing(target: Target) -> None:
     point = p384.public_key().public_numbers()
     other = {"kty": "EC", "crv": "P-384", "x": encode(point.x.to_bytes(48, "big")), "y": encode(point.y.to_bytes(48, "big"))}
     private = {**target.project.keys[0].jwk, "kid": "private", "d": encode(b"\1" * 32)}
-    target.project.body = json.dumps({"keys": [jwk, {**other, "alg": "ES256", "kid": "p384"}, {**other, "kid": "bare"}, private]}).encode()
+    encrypts = {**target.project.keys[0].jwk, "kid": "encrypts", "use": "enc"}
+    target.project.body = json.dumps(
+        {"keys": [jwk, {**other, "alg": "ES256", "kid": "p384"}, {**other, "kid": "bare"}, private, encrypts]}
+    ).encode()
     with pytest.warns(jwt.warnings.InsecureKeyLengthWarning):
         token = jwt.encode(target.project.claims(), weak, "RS256", {"kid": "weak"})
     await target.refuses(token)
     await target.refuses(jwt.encode(target.project.claims(), p384, "ES384", {"kid": "p384"}))
     await target.refuses(jwt.encode(target.project.claims(), p384, "ES384", {"kid": "bare"}))
     await target.refuses(target.project.token(header={"kid": "private"}))
+    await target.refuses(target.project.token(header={"kid": "encrypts"}))
 
 
 async def test_rs256_and_nothing_beside_it(target: Target) -> None:

@@ -218,6 +218,19 @@ async def test_many_at_once_make_one_account(rig: Rig) -> None:
     assert len(await rig.app.storage.tables.query(USERS)) == 2
 
 
+async def test_who_comes_second_leaves_nothing_behind(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    identities = Identities(rig.app.storage.tables, rig.app.clock, rig.app.container.audit)
+    first, real, looks = await identities.user_id("supabase", SUBJECT, ""), identities._find, [1]
+
+    async def too_early(identity: str) -> str | None:
+        return None if looks and looks.pop() else await real(identity)
+
+    monkeypatch.setattr(identities, "_find", too_early)
+    assert await identities.user_id("supabase", SUBJECT, "") == first
+    assert await rig.users() == [first]
+    assert len(await rig.app.storage.tables.query(USERS)) == 2
+
+
 async def test_an_address_joins_nobody(rig: Rig) -> None:
     """Who signs up over there with somebody's address gets neither his account nor his address, nor his rights."""
     victim = await register(rig.client, "ada@example.com")
@@ -261,7 +274,7 @@ async def test_a_deleted_account_stays_closed_until_the_purge(rig: Rig) -> None:
     await rig.app.storage.tables.batch(USERS, user["id"], [Delete(USER_KEY), Delete(IDENTITY_KEY)])
     rig.app.clock.advance(5)
     assert await rig.status(token) == INVALID
-    rig.app.clock.advance(3600)
+    rig.app.clock.advance(3599)  # this process still remembers whose account it was
     assert (await rig.app.container.auth_purge.run())["identities"] == 1
     assert (await rig.user(token))["id"] != user["id"]
 
