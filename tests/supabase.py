@@ -43,6 +43,10 @@ class Project:
         body = json.dumps({"keys": [dict(key.jwk) for key in self.keys]}).encode() if self.body is None else self.body
         return web.Response(status=self.status, body=body, headers={"Location": "/elsewhere"} if self.status == 302 else None)
 
+    async def serve_elsewhere(self, request: web.Request) -> web.StreamResponse:
+        """Where a 302 leads: to the same keys, which must not be taken from there."""
+        return web.json_response({"keys": [dict(key.jwk) for key in self.keys]})
+
     def claims(self, **changed: Any) -> dict[str, Any]:
         """As https://supabase.com/docs/guides/auth/jwt-fields lists them; None leaves one out."""
         now = int(self.clock.now().timestamp())
@@ -72,6 +76,7 @@ class Project:
 async def supabase(clock: Clock) -> AsyncIterator[Project]:
     project, app = Project("", clock), web.Application()
     app.router.add_get(JWKS_PATH, project.serve)
+    app.router.add_get("/elsewhere", project.serve_elsewhere)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
