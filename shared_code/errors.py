@@ -126,6 +126,24 @@ class Busy(Unavailable):
     code = "busy"
 
 
+class UpstreamFailed(Unavailable):
+    """An outside system answered with a failure of its own, or could not be understood."""
+
+    code = "upstream_failed"
+
+
+class UpstreamTimeout(Unavailable):
+    """An outside system did not answer in time, or not at all; whether it did what was asked is not known."""
+
+    code = "upstream_timeout"
+
+
+class PaymentDeclined(LydianError):
+    """The payer's bank or the card said no; ``extra`` holds the ``decline_code``."""
+
+    code = "card_declined"
+
+
 class NotConfigured(LydianError):
     """The outside system of a service is not configured; ``code`` is ``<service>_not_configured``."""
 

@@ -7,10 +7,12 @@ Every setting is declared once, with its parser and the sentence that documents 
 import dataclasses
 import functools
 import ipaddress
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 SERVICES = ("monitoring", "auth", "ai", "chat", "files", "payments")
@@ -68,6 +70,26 @@ def _rate(raw: str) -> tuple[int, int] | None:
         raise ValueError("must be a count and a number of seconds, such as 5/900, or off")
     count, seconds = raw.split("/")
     return int(count), int(seconds)
+
+
+def _currency(raw: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z]{3}", raw):
+        raise ValueError("must be a currency's three letters, such as usd")
+    return raw.lower()
+
+
+def _plans(raw: str) -> Mapping[str, Mapping[str, int | Decimal]]:
+    try:
+        plans = json.loads(raw, parse_float=Decimal)
+        for plan in plans.values():
+            if plan.keys() - {"files_quota_bytes", "ai_monthly_usd"}:
+                raise ValueError
+            quota, budget = plan.get("files_quota_bytes", 0), plan.get("ai_monthly_usd", 0)
+            if type(quota) is not int or type(budget) not in (int, Decimal) or min(quota, budget) < 0:
+                raise ValueError
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError('must be JSON such as {"price_123": {"files_quota_bytes": 1000000, "ai_monthly_usd": 20}}') from None
+    return plans  # type: ignore[no-any-return]  # as it was just checked
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:
@@ -198,6 +220,28 @@ class Settings:
     )
     audit_retention_days: int = setting("AUDIT_RETENTION_DAYS", "365", "days the audit trail is kept", _integer)
 
+    stripe_secret_key: str = setting(
+        "STRIPE_SECRET_KEY", "", "Stripe's secret or restricted API key; empty: payments answer 503", secret=True
+    )
+    stripe_publishable_key: str = setting(
+        "STRIPE_PUBLISHABLE_KEY", "", "Stripe's publishable key, which `/api/payments/config` gives to pages"
+    )
+    stripe_webhook_secrets: tuple[str, ...] = setting(
+        "STRIPE_WEBHOOK_SECRET",
+        "",
+        "signing secret of the webhook endpoint; several, separated by commas, while one is rotated",
+        _names,
+        secret=True,
+    )
+    stripe_api_base: str = setting("STRIPE_API_BASE", "https://api.stripe.com", "another host, for tests", _base_url)
+    payments_currency: str = setting("PAYMENTS_CURRENCY", "usd", "currency of amounts that name none", _currency)
+    plans: Mapping[str, Mapping[str, int | Decimal]] = setting(
+        "PLANS",
+        "{}",
+        'JSON: what subscribers of a Stripe price get, e.g. `{"price_123": {"files_quota_bytes": 107374182400, "ai_monthly_usd": 20}}`',
+        _plans,
+    )
+
     sendgrid_api_key: str = setting("SENDGRID_API_KEY", "", "sends mail through SendGrid; empty: the local outbox", secret=True)
     sendgrid_from_email: str = setting("SENDGRID_FROM_EMAIL", "", "the sender's address, verified with SendGrid")
     sendgrid_from_name: str = setting("SENDGRID_FROM_NAME", "Lydian", "the sender's name")
@@ -275,6 +319,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError("PUBLIC_BASE_URL must be set in production")
     if settings.supabase_url and not settings.supabase_url.startswith("https://"):
         raise SettingsError("SUPABASE_URL must be https in production: who can change its keys on the way can sign in as anyone")
+    if settings.stripe_secret_key and not settings.stripe_api_base.startswith("https://"):
+        raise SettingsError("STRIPE_API_BASE must be https in production: the secret key would travel in clear")
     # Only the auth app signs; the others verify with the keys that it publishes.
     if "auth" in settings.services and not (settings.jwt_private_keys or settings.jwt_secret):
         raise SettingsError("JWT_PRIVATE_KEY must be set in production")

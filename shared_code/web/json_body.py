@@ -56,10 +56,19 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+class WrittenFloat(float):
+    """A float that remembers how it was written: who needs the exact decimal (money) reads ``text``, all others a float."""
+
+    __slots__ = ("text",)
+
+    text: str
+
+
 def _finite(text: str) -> float:
-    number = float(text)
+    number = WrittenFloat(text)
     if math.isinf(number):  # 1e999 would come back from us as Infinity, which is not JSON
         raise ValueError("a number beyond what a double holds")
+    number.text = text
     return number
 
 

@@ -18,6 +18,7 @@ log = structlog.get_logger("lydian")
 STATUS: dict[type[errors.LydianError], int] = {
     errors.InvalidRequest: 400,
     errors.Unauthenticated: 401,
+    errors.PaymentDeclined: 402,
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
@@ -28,6 +29,8 @@ STATUS: dict[type[errors.LydianError], int] = {
     errors.RangeNotSatisfiable: 416,
     errors.InvalidInput: 422,
     errors.RateLimited: 429,
+    errors.UpstreamFailed: 502,
+    errors.UpstreamTimeout: 504,
     errors.Unavailable: 503,
     errors.NotConfigured: 503,
     errors.LydianError: 500,
@@ -71,6 +74,7 @@ def from_error(scope: Scope, error: errors.LydianError) -> Response:
     headers: dict[str, str] = {}
     if status == 401:
         headers["WWW-Authenticate"] = error.extra.pop("challenge", None) or "Bearer"
+        headers["Cache-Control"] = "no-store"  # one of them carries the token for a sign-in's second step
     if isinstance(error, errors.RateLimited | errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, errors.RateLimited) and error.limit is not None:
