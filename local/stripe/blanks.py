@@ -38,7 +38,7 @@ _FIELDS = {
         "is_charge_refundable livemode metadata network_reason_code payment_intent payment_method_details reason status "
     ),
     "subscription": (
-        "application application_fee_percent automatic_tax billing_cycle_anchor billing_cycle_anchor_config billing_mode "
+        "application application_fee_percent automatic_tax billing_cycle_anchor billing_cycle_anchor_config billing_mode billing_schedules "
         "billing_thresholds cancel_at cancel_at_period_end canceled_at cancellation_details collection_method created currency "
         "customer customer_account days_until_due default_payment_method default_source default_tax_rates description discounts "
         "ended_at invoice_settings items latest_invoice livemode managed_payments metadata next_pending_invoice_item_invoice "

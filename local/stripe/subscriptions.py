@@ -85,7 +85,7 @@ def create(world: World, params: Params) -> Object:
         billing_mode={"type": "flexible", "flexible": {"proration_discounts": "included"}}, cancel_at_period_end=False,
         cancellation_details={"comment": None, "feedback": None, "reason": None}, default_payment_method=method or None,
         collection_method=params.get("collection_method", "charge_automatically"), days_until_due=params.get("days_until_due"),
-        default_tax_rates=[], discounts=[], invoice_settings={"account_tax_ids": None, "issuer": {"type": "self"}},
+        default_tax_rates=[], discounts=[], billing_schedules=[], invoice_settings={"account_tax_ids": None, "issuer": {"type": "self"}},
         items=list_object(f"/v1/subscription_items?subscription={id}", items), start_date=now, trial_end=trial_end,
         trial_start=now if trial_end else None, metadata=merge_metadata({}, params.get("metadata")),
         payment_settings={**settings, **params.get("payment_settings", {})}, description=params.get("description"),

@@ -64,9 +64,7 @@ class World:
         shown = render(obj)
         data: Object = {"object": shown}
         if type.endswith(_WITH_PREVIOUS):
-            before = self._told.get(key)
-            if before is None:
-                before = render(self.store.committed(*key) or obj)
+            before: Object = self._told.get(key) or render(self.store.committed(*key) or obj)
             previous = _difference(before, shown)
             if not previous and type.endswith(".updated"):
                 return
@@ -96,8 +94,10 @@ def _difference(before: Object, after: Object) -> Object:
         new = after.get(name)
         if old == new:
             continue
-        both = isinstance(old, dict) and isinstance(new, dict) and name != "items"
-        changed[name] = _difference(old, new) if both else old
+        if isinstance(old, dict) and isinstance(new, dict) and name != "items":
+            changed[name] = _difference(old, new)
+        else:
+            changed[name] = old
     changed |= {name: None for name in after if name not in before}
     return changed
 
