@@ -1,0 +1,388 @@
+"""Forgotten and changed passwords: a link works once, and whoever was signed in by the old password is not any more."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from shared_code.audit import tables as audit_rows
+from shared_code.auth import passwords
+from shared_code.auth.models import Client
+from shared_code.auth.tables import USER_KEY, USERS
+from shared_code.errors import StorageUnavailable
+from shared_code.storage.ports import EtagMismatch, Insert, Merge
+from tests.unit.apps import PASSWORD, App, bearer, login, make_app, me, refresh, register
+from tests.unit.auth.letters import Letters
+
+EMAIL = "ada@example.com"
+NEW = "another good password"
+
+
+@pytest.fixture
+def app() -> App:
+    return make_app()
+
+
+@pytest.fixture
+def letters(app: App) -> Letters:
+    return Letters(app)
+
+
+@pytest.fixture
+async def client(app: App, letters: Letters) -> AsyncIterator[httpx.AsyncClient]:
+    async with app.client() as client:
+        yield client
+
+
+async def forgot(client: httpx.AsyncClient, email: object = EMAIL, **headers: str) -> httpx.Response:
+    return await client.post("/api/auth/forgot-password", json={"email": email}, headers=headers)
+
+
+async def reset(client: httpx.AsyncClient, token: str, password: str = NEW) -> httpx.Response:
+    return await client.post("/api/auth/reset-password", json={"token": token, "password": password})
+
+
+async def change(client: httpx.AsyncClient, token: str, current: str = PASSWORD, new: str = NEW) -> httpx.Response:
+    body = {"current_password": current, "new_password": new}
+    return await client.post("/api/auth/change-password", json=body, headers=bearer(token))
+
+
+async def keys(app: App, user: Any) -> list[str]:
+    await app.settled()
+    return [row.key for row in await app.storage.tables.query(USERS, user["id"], limit=1000)]
+
+
+async def kinds(app: App) -> list[str]:
+    rows = await app.storage.tables.query("audit20260101", audit_rows.LOG)
+    return sorted(str(row.values["kind"]) for row in rows if row.values.get("kind"))
+
+
+async def verify(app: App, user: Any) -> None:
+    await app.storage.tables.apply(USERS, user["id"], Merge(USER_KEY, {"email_verified": True}))
+
+
+async def test_a_forgotten_password(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
+    account = await register(client, EMAIL, name="Ada")
+    other = (await login(client, EMAIL)).json()
+    assert (await forgot(client, " ADA@example.com ")).status_code == 202
+    (mail,) = await letters.all("reset_password")
+    assert (mail.to, mail.name) == (EMAIL, "Ada")
+    token = await letters.token("reset_password")
+    assert mail.values["link"] == f"http://lydian.test/auth/reset-password?token={token}"
+    answer = await reset(client, token)
+    assert (answer.status_code, answer.content) == (204, b"")
+    for signed_in in (account, other):
+        assert (await me(client, signed_in["access_token"])).json()["code"] == "session_ended"
+        assert (await refresh(client, signed_in["refresh_token"])).status_code == 401
+    assert (await login(client, EMAIL)).status_code == 401
+    again = (await login(client, EMAIL, NEW)).json()
+    assert again["user"]["email_verified"], "the mail has proved it"
+    assert [mail.to for mail in await letters.all("password_changed")] == [EMAIL]
+    assert {"password_reset_requested", "password_reset"} <= set(await kinds(app))
+    used = await reset(client, token)
+    assert (used.status_code, used.json()["code"]) == (400, "invalid_token")
+
+
+@pytest.mark.parametrize("email", ["nobody@example.com", "nonsense", "", "x" * 100_000 + "@example.com", "a@b.c\r\nBcc: x@y.z"])
+async def test_no_answer_tells_who_has_an_account(app: App, letters: Letters, client: httpx.AsyncClient, email: str) -> None:
+    await register(client, EMAIL)
+    await app.settled()
+    answers = []
+    for asked in (EMAIL, email):
+        answers.append(await forgot(client, asked))
+        await app.settled()
+    first, second = answers
+    assert (first.status_code, first.content) == (second.status_code, second.content) == (202, b'{"status":"accepted"}')
+    assert len(await letters.all("reset_password")) == 1
+
+
+async def test_the_request_looks_nothing_up(app: App, client: httpx.AsyncClient) -> None:
+    """The same storage calls, whoever is asked for: none reads an account."""
+    await register(client, EMAIL)
+    await app.settled()
+    seen = []
+    app.container.events.send = nowhere(app)  # type: ignore[method-assign]  # what happens behind the queue is not the request's
+    for email in (EMAIL, "nobody@example.com"):
+        app.tables.calls.clear()
+        assert (await forgot(client, email)).status_code == 202
+        seen.append(list(app.tables.calls))
+    assert seen[0] == seen[1]
+    assert not [call for call in seen[0] if call.endswith((" users", " emails"))]
+
+
+def nowhere(app: App) -> Any:
+    async def send(service: str, event: Any, *, delay: int = 0) -> None: ...
+
+    return send
+
+
+async def test_five_mails_an_hour(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
+    await register(client, EMAIL)
+    for email in (EMAIL, EMAIL.upper()) * 4:
+        assert (await forgot(client, email)).status_code == 202
+    assert len(await letters.all("reset_password")) == 5
+    app.clock.advance(3601)
+    await forgot(client)
+    assert len(await letters.all("reset_password")) == 6
+
+
+async def test_a_network_address_has_its_limit() -> None:
+    app = make_app(AUTH_REGISTER_ADDRESS="3/3600")
+    letters = Letters(app)
+    async with app.client() as client, app.client(address="198.51.100.7") as elsewhere:
+        for number in range(2):
+            await register(client, f"user{number}@example.com")
+        for number in range(5):
+            assert (await forgot(client, f"user{number % 2}@example.com")).status_code == 202
+        assert len(await letters.all("reset_password")) == 3
+        await forgot(elsewhere, "user0@example.com")
+    assert len(await letters.all("reset_password")) == 4
+
+
+async def test_a_forged_host_leads_nowhere() -> None:
+    production = {
+        "ENVIRONMENT": "production",
+        "PUBLIC_BASE_URL": "https://api.contoso.com/",
+        "AZURE_STORAGE_ACCOUNT_URL": "https://a.blob.core.windows.net",
+    }
+    app = make_app(**production)
+    sent: list[Any] = []
+
+    async def send(service: str, event: Any, *, delay: int = 0) -> None:
+        sent.append(event)
+
+    app.container.events.send = send  # type: ignore[method-assign]  # there is a queue, and nobody at it
+    async with app.client() as client:
+        answer = await forgot(client, EMAIL, Host="evil.example", **{"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"})
+        assert answer.status_code == 202
+    assert [event["links"] for event in sent] == ["https://api.contoso.com/auth"]
+    assert "evil" not in repr(sent)
+
+
+async def test_pages_of_ones_own() -> None:
+    app = make_app(MAIL_LINKS_URL="https://www.contoso.com/account/")
+    letters = Letters(app)
+    async with app.client() as client:
+        await register(client, EMAIL)
+        await forgot(client)
+    for template, page in (("verify_email", "verify-email"), ("reset_password", "reset-password")):
+        parts = urlsplit(await letters.link(template))
+        assert (parts.scheme, parts.netloc, parts.path) == ("https", "www.contoso.com", f"/account/{page}")
+
+
+async def test_nobody_is_mailed_for_an_account_that_cannot_sign_in_here(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
+    user = (await register(client, EMAIL))["user"]
+    await forgot(client)
+    token = await letters.token("reset_password")
+    await app.storage.tables.apply(USERS, user["id"], Merge(USER_KEY, {"disabled": True}))
+    await forgot(client)
+    assert len(await letters.all("reset_password")) == 1
+    assert (await reset(client, token)).json()["code"] == "invalid_token"
+
+
+async def test_what_is_no_token(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
+    await register(client, EMAIL)
+    await forgot(client)
+    token = await letters.token("reset_password")
+    user_id, token_id, secret = token.split(".")
+    verification = await letters.token("verify_email")
+    made_up = [
+        "",
+        "x",
+        token + "x",
+        token.upper(),
+        f"{user_id}.{token_id}.{'A' * 43}",
+        f"{token_id}.{user_id}.{secret}",
+        f"{token_id}.{secret}",
+        f"{'z' * 26}.{secret}",
+        verification,
+        "\x00" * 30,
+    ]
+    for wrong in made_up:
+        answer = await reset(client, wrong)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_token"), wrong
+    for wrong in [token, *made_up[:-2]]:
+        answer = await client.post("/api/auth/verify-email", json={"token": wrong})
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_token"), wrong
+    assert (await reset(client, token, "short")).json()["code"] == "invalid_password", "which does not use it up"
+    assert (await reset(client, token)).status_code == 204
+
+
+async def test_an_hour(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
+    await register(client, EMAIL)
+    for seconds, status in ((3599, 204), (3600, 400)):
+        await forgot(client)
+        token = await letters.token("reset_password")
+        app.clock.advance(seconds)
+        assert (await reset(client, token)).status_code == status
+
+
+async def test_one_of_twenty_at_once(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
+    await register(client, EMAIL)
+    await forgot(client)
+    token = await letters.token("reset_password")
+    answers = await asyncio.gather(*(reset(client, token, f"password number {number}") for number in range(20)))
+    statuses = [answer.status_code for answer in answers]
+    assert sorted(statuses) == [204] + [400] * 19
+    assert (await login(client, EMAIL, f"password number {statuses.index(204)}")).status_code == 200
+
+
+async def test_other_links_die(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
+    account = await register(client, EMAIL)
+    await forgot(client)
+    first = await letters.token("reset_password")
+    await forgot(client)
+    assert (await reset(client, await letters.token("reset_password"))).status_code == 204
+    assert (await reset(client, first)).status_code == 400
+    assert not [key for key in await keys(app, account["user"]) if key.startswith("once:reset")]
+    await forgot(client)
+    signed_in = (await login(client, EMAIL, NEW)).json()
+    assert (await change(client, signed_in["access_token"], NEW, PASSWORD)).status_code == 204
+    assert (await reset(client, await letters.token("reset_password"))).status_code == 400
+
+
+async def test_only_a_hash_of_a_token_is_at_rest(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
+    await register(client, EMAIL)
+    await forgot(client)
+    at_rest = repr(await app.storage.tables.query(USERS)) + repr(await app.storage.tables.query("audit20260101"))
+    for template in ("reset_password", "verify_email"):
+        assert (await letters.token(template)).rpartition(".")[2] not in at_rest
+
+
+@pytest.mark.parametrize("verified", [False, True])
+async def test_an_account_that_somebody_else_set_up(app: App, letters: Letters, client: httpx.AsyncClient, verified: bool) -> None:
+    """Who resets an unverified account closes every door that was left open; a verified one keeps its keys and its factor."""
+    account = await register(client, EMAIL)
+    made = await client.post("/api/auth/keys", json={"name": "mine", "scopes": ["files"]}, headers=bearer(account["access_token"]))
+    await app.storage.tables.apply(USERS, account["user"]["id"], Insert("mfa", {"v": 1}))
+    await app.storage.tables.apply(USERS, account["user"]["id"], Merge(USER_KEY, {"mfa_enabled": True, "email_verified": verified}))
+    await forgot(client)
+    assert (await reset(client, await letters.token("reset_password"))).status_code == 204
+    app.clock.advance(5)
+    assert (await client.get("/api/files", headers=bearer(made.json()["key"]))).status_code == (200 if verified else 401)
+    assert ("mfa" in await keys(app, account["user"])) is verified
+    assert (await app.container.accounts.profile(account["user"]["id"])).mfa_enabled is verified
+
+
+async def test_hundreds_of_sessions(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
+    account = await register(client, EMAIL)
+    for _ in range(250):
+        await app.container.sessions.start(account["user"]["id"], Client("x", "192.0.2.9"))
+    await forgot(client)
+    assert (await reset(client, await letters.token("reset_password"))).status_code == 204
+    assert not [key for key in await keys(app, account["user"]) if key.startswith("session:")]
+
+
+async def test_a_crash_at_any_write_of_a_reset() -> None:
+    """The old password with all or fewer of its sessions, or the new one with none; and the link works until it has worked."""
+    for number in (1, 2, 3):
+        for when in ("before", "after"):
+            app = make_app()
+            letters = Letters(app)
+            async with app.client() as client:
+                account = await register(client, EMAIL)
+                for _ in range(200):
+                    await app.container.sessions.start(account["user"]["id"], Client("x", "192.0.2.9"))
+                await forgot(client)
+                token = await letters.token("reset_password")
+                count = 0
+
+                def die(verb: str, table: str, number: int = number) -> None:
+                    nonlocal count
+                    count += (verb, table) == ("write", USERS)
+                    if (verb, table) == ("write", USERS) and count == number:
+                        raise StorageUnavailable("the process is gone")
+
+                setattr(app.tables, when, die)
+                assert (await reset(client, token)).status_code == 503
+                app.tables.before = app.tables.after = lambda verb, table: None
+                done = (number, when) == (3, "after")
+                assert (await login(client, EMAIL, NEW)).status_code == (200 if done else 401)
+                assert (await reset(client, token)).status_code == (400 if done else 204)
+                assert (await login(client, EMAIL, NEW)).status_code == 200
+
+
+async def test_a_write_that_meets_itself_is_a_success(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
+    """The storage client repeats the batch after a lost answer, and is told that the row has changed: by itself."""
+    await register(client, EMAIL)
+    await forgot(client)
+    token = await letters.token("reset_password")
+
+    def repeated(verb: str, table: str) -> None:
+        if (verb, table) == ("write", USERS):
+            app.tables.after = lambda verb, table: None
+            raise EtagMismatch
+
+    app.tables.after = repeated
+    assert (await reset(client, token)).status_code == 204
+    assert (await login(client, EMAIL, NEW)).status_code == 200
+
+
+async def test_an_event_that_comes_twice_is_one_mail(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
+    await register(client, EMAIL)
+    event = {"kind": "forgot_password", "id": "e1", "email": EMAIL, "links": "https://x.example", "address": "192.0.2.1"}
+    await asyncio.gather(*(app.container.auth_events.handle(event) for _ in range(3)))
+    assert len(await letters.all("reset_password")) == 1
+    assert (await reset(client, await letters.token("reset_password"))).status_code == 204
+    with pytest.raises(ValueError, match="knows no event"):
+        await app.container.auth_events.handle({"kind": "surprise"})
+
+
+async def test_a_changed_password(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
+    account = await register(client, EMAIL)
+    other = (await login(client, EMAIL)).json()
+    wrong = await change(client, account["access_token"], "not the password")
+    assert (wrong.status_code, wrong.json()["code"]) == (403, "wrong_password")
+    assert (await change(client, account["access_token"], new="short")).json()["errors"][0]["loc"] == ["body", "new_password"]
+    assert (await change(client, account["access_token"])).status_code == 204
+    assert (await me(client, account["access_token"])).status_code == 200
+    assert (await refresh(client, account["refresh_token"])).status_code == 200
+    assert (await me(client, other["access_token"])).json()["code"] == "session_ended"
+    assert ((await login(client, EMAIL)).status_code, (await login(client, EMAIL, NEW)).status_code) == (401, 200)
+    assert [mail.to for mail in await letters.all("password_changed")] == [EMAIL]
+    assert "password_changed" in await kinds(app)
+
+
+async def test_guesses_through_a_stolen_session(app: App, client: httpx.AsyncClient) -> None:
+    token = (await register(client, EMAIL))["access_token"]
+    guesses = await asyncio.gather(*(change(client, token, f"guess number {number}") for number in range(9)))
+    assert sorted(guess.status_code for guess in guesses) == [403] * 5 + [429] * 4
+    assert (await change(client, token)).status_code == 429
+    app.clock.advance(900)
+    renewed = (await login(client, EMAIL)).json()["access_token"]
+    for number in range(7):  # the right one is no guess
+        assert (
+            await change(client, renewed, PASSWORD if number % 2 == 0 else NEW, NEW if number % 2 == 0 else PASSWORD)
+        ).status_code == 204
+
+
+async def test_parallel_changes(app: App, client: httpx.AsyncClient) -> None:
+    token = (await register(client, EMAIL))["access_token"]
+    answers = await asyncio.gather(*(change(client, token, new=f"password number {number}") for number in range(4)))
+    statuses = [answer.status_code for answer in answers]
+    assert sorted(statuses) == [204, 403, 403, 403]
+    assert (await login(client, EMAIL, f"password number {statuses.index(204)}")).status_code == 200
+
+
+async def test_a_rehash_meanwhile_is_no_change(app: App, client: httpx.AsyncClient) -> None:
+    account = await register(client, EMAIL)
+    again = await passwords.hash_password(PASSWORD)
+    real = app.tables.tables.batch
+
+    async def rehashed(*args: Any) -> Any:
+        app.tables.tables.batch = real  # type: ignore[method-assign]
+        await app.storage.tables.apply(USERS, account["user"]["id"], Merge(USER_KEY, {"password_hash": again}))
+        return await real(*args)
+
+    app.tables.tables.batch = rehashed  # type: ignore[method-assign]  # a sign-in comes in between
+    assert (await change(client, account["access_token"])).status_code == 204
+    assert (await login(client, EMAIL, NEW)).status_code == 200
+
+
+async def test_an_account_without_a_password(app: App, client: httpx.AsyncClient) -> None:
+    account = await register(client, EMAIL)
+    await app.storage.tables.apply(USERS, account["user"]["id"], Merge(USER_KEY, {"password_hash": "", "provider": "supabase"}))
+    assert (await change(client, account["access_token"])).json()["code"] == "no_password"
