@@ -20,7 +20,7 @@ from shared_code.rate_limit import RateLimiter, Rule
 from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Insert, Merge, Missing, Operation, Replace, Row, Tables, Value
 
 from . import totp
-from .accounts import Accounts, no_account
+from .accounts import Accounts
 from .models import User
 from .secrets_box import SecretsBox, Unreadable
 from .tables import MFA_KEY, USER_KEY, USERS
@@ -115,11 +115,11 @@ class Mfa:
             await self._tables.batch(USERS, user_id, change)
         except (EtagMismatch, Missing):
             # Confirmed by another, enrolled anew or deleted; or by ourselves, and the answer was lost (storage/ports.py).
+            await self._accounts.profile(user_id)
             row = await self._row(user_id)
-            if row is None:
-                raise no_account() from None
-            if to_factor(row).secret != enabled.secret:
-                raise _enabled_already() if to_factor(row).enabled else _changed() from None
+            now = to_factor(row) if row else Factor()
+            if now.secret != enabled.secret:
+                raise (_enabled_already() if now.enabled else _replaced()) from None
         await self._audit.record("mfa_enabled", user_id=user_id)
         return codes
 
@@ -212,5 +212,5 @@ def _enabled_already() -> Conflict:
     return Conflict("A second factor is enabled already.", code="mfa_already_enabled")
 
 
-def _changed() -> Conflict:
+def _replaced() -> Conflict:
     return Conflict("The secret has been replaced meanwhile: use the new one.", code="mfa_enrolment_replaced")
