@@ -23,6 +23,10 @@ def preload(world: World) -> None:
             world, {"currency": "usd", "product": id, "unit_amount": amount, "recurring": {"interval": "month"}}, id=f"price_{name}"
         )
         world.get("product", id)["default_price"] = price["id"]
+    for each in [*world.store.all("event")]:  # nobody is told of what was there from the start
+        world.store.delete("event", each["id"])
+    for each in [*world.store.all("_delivery")]:
+        world.store.delete("_delivery", each["id"])
 
 
 def create_product(world: World, params: Params) -> Object:

@@ -179,7 +179,8 @@ def dispute(world: World, charge: Object, reason: str) -> Object:
         payment_intent=charge["payment_intent"], status="needs_response", is_charge_refundable=False, network_reason_code="10.4",
         enhanced_eligibility_types=[], evidence={**dict.fromkeys(_EVIDENCE.split()), "enhanced_evidence": {}},
         evidence_details={
-            "due_by": world.now() + 7 * DAY, "has_evidence": False, "past_due": False, "submission_count": 0, "submission_method": "not_submitted", "enhanced_eligibility": {},
+            "due_by": world.now() + 7 * DAY, "has_evidence": False, "past_due": False, "submission_count": 0,
+            "submission_method": "not_submitted", "enhanced_eligibility": {},
         },
         payment_method_details={
             "type": "card", "card": {"brand": "visa", "case_type": "chargeback", "network_reason_code": "10.4", "network": "visa"},

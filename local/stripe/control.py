@@ -55,9 +55,6 @@ class Control:
         self._world.store.clear()
         self._delete_faults({}, "")
         catalog.preload(self._world)
-        self._world.store.commit()
-        for event in list(self._world.store.all("_delivery")):  # of what was there from the start, nobody is told
-            self._world.store.delete("_delivery", event["id"])
         return {"reset": True}
 
     def _post_advance(self, given: Object, _: str) -> Any:

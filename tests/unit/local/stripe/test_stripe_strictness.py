@@ -167,9 +167,7 @@ async def test_anothers_card(world: World) -> None:
         world.payment(card),
         world.sdk.payment_methods.attach_async(str(card), {"customer": bob.id}),
         world.sdk.customers.update_async(bob.id, {"invoice_settings": {"default_payment_method": str(card)}}),
-        world.sdk.subscriptions.create_async(
-            {"customer": bob.id, "items": [{"price": "price_basic"}], "default_payment_method": str(card)}
-        ),
+        world.sdk.subscriptions.create_async({**basic, "default_payment_method": str(card)}),
     ]
     for call in wanted:
         with pytest.raises(stripe.InvalidRequestError):
