@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from shared_code import ids
 from shared_code.audit.ports import Audit
-from shared_code.clock import Clock
+from shared_code.clock import Clock, rfc3339
 from shared_code.emails import is_address, normalise
 from shared_code.errors import Busy, Conflict, Forbidden, RateLimited
 from shared_code.mail.ports import Mail, Mailer
@@ -12,13 +12,13 @@ from shared_code.rate_limit import RateLimiter, Rule
 from shared_code.storage.events import Events
 from shared_code.storage.ports import Delete, EtagMismatch, Merge, Missing, Row, Tables, Value
 
-from . import api_keys, passwords
+from . import api_keys, devices, passwords
 from .accounts import Accounts, no_account
 from .models import Client, User
 from .one_time import OneTimeTokens, invalid_link, prefix_of
 from .registration import VERIFICATIONS, Registration
 from .sessions import Change, Sessions
-from .tables import MFA_KEY, MFA_LOGIN_PREFIX, USER_KEY, USERS
+from .tables import EMAILS, FAILURES_KEY, MFA_KEY, USER_KEY, USERS
 
 RESETS = Rule(5, 3600)
 """Mails with a reset link for one address, whoever asks for them."""
@@ -98,7 +98,7 @@ class Recovery:
             if row is None or user.disabled:
                 raise invalid_link()
             values: dict[str, Value] = {"password_hash": digest, "email_verified": True}
-            removed = [key for key in _begun(rows) if key != row.key]
+            removed = [key for key in _links(rows) if key != row.key]
             if not user.email_verified:
                 values["mfa_enabled"] = False
                 removed += [each.key for each in rows if _is_door(each)]
@@ -109,7 +109,9 @@ class Recovery:
         except Missing:
             raise invalid_link() from None
         await self._audit.record("password_reset", user_id=found.partition, sessions_ended=ended, address=client.address)
-        await self._tell(found.partition)
+        user = await self._tell(found.partition, client)
+        if user is not None:
+            await self._forgive(user.email)
 
     async def change(self, user_id: str, session_id: str | None, current: str, new: str, client: Client) -> None:
         """Set a new password; every session but this one and every reset link end with it.
@@ -133,7 +135,7 @@ class Recovery:
                     return None
                 if user.password_hash != checked:
                     raise _Moved
-                return Change({"password_hash": digest}, removed=_begun(rows))
+                return Change({"password_hash": digest}, removed=_links(rows))
 
             try:
                 ended = await self._sessions.end_all(user_id, keep=session_id, change=change)
@@ -147,13 +149,22 @@ class Recovery:
         if self._password_rule is not None:
             await self._limiter.clear("change_password", user_id)
         await self._audit.record("password_changed", user_id=user_id, sessions_ended=ended, address=client.address)
-        await self._tell(user_id)
+        await self._tell(user_id, client)
 
-    async def _tell(self, user_id: str) -> None:
+    async def _tell(self, user_id: str, client: Client) -> User | None:
         """The owner learns of it by mail, in case it was somebody else."""
         user = await self._accounts.get(user_id)
         if user is not None:
-            await self._mailer.send(Mail(user.email, "password_changed", name=user.name))
+            values = {"address": client.address, "device": devices.name_of(client.user_agent), "time": rfc3339(self._clock.now())}
+            await self._mailer.send(Mail(user.email, "password_changed", values, name=user.name))
+        return user
+
+    async def _forgive(self, email: str) -> None:
+        """Guesses at the forgotten password lock the owner of the new one out no longer."""
+        try:
+            await self._tables.apply(EMAILS, normalise(email), Delete(FAILURES_KEY))
+        except Missing:
+            pass  # nobody has guessed
 
     async def _may_mail(self, kind: str, email: str, rule: Rule, client: Client) -> bool:
         """Whether this may lead to a mail. What is refused is refused in silence: an answer would tell of others' requests."""
@@ -167,9 +178,8 @@ class Recovery:
         return True
 
 
-def _begun(rows: Sequence[Row]) -> list[str]:
-    """What a password's change puts an end to besides sessions: other links, and sign-ins that wait for their second factor."""
-    return [row.key for row in rows if row.key.startswith((prefix_of("reset"), MFA_LOGIN_PREFIX))]
+def _links(rows: Sequence[Row]) -> list[str]:
+    return [row.key for row in rows if row.key.startswith(prefix_of("reset"))]
 
 
 def _is_door(row: Row) -> bool:

@@ -80,7 +80,8 @@ async def test_a_forgotten_password(app: App, letters: Letters, client: httpx.As
     assert (await login(client, EMAIL)).status_code == 401
     again = (await login(client, EMAIL, NEW)).json()
     assert again["user"]["email_verified"], "the mail has proved it"
-    assert [mail.to for mail in await letters.all("password_changed")] == [EMAIL]
+    (told,) = await letters.all("password_changed")
+    assert (told.to, told.values["address"], told.values["time"]) == (EMAIL, "192.0.2.1", "2026-01-01T00:00:00.000Z")
     assert {"password_reset_requested", "password_reset"} <= set(await kinds(app))
     used = await reset(client, token)
     assert (used.status_code, used.json()["code"]) == (400, "invalid_token")
@@ -318,6 +319,16 @@ async def test_a_write_that_meets_itself_is_a_success(app: App, letters: Letters
 
     app.tables.after = repeated
     assert (await reset(client, token)).status_code == 204
+    assert (await login(client, EMAIL, NEW)).status_code == 200
+
+
+async def test_who_was_locked_out_is_let_in(letters: Letters, client: httpx.AsyncClient) -> None:
+    await register(client, EMAIL)
+    for number in range(5):
+        assert (await login(client, EMAIL, f"guess number {number}")).status_code == 401
+    assert (await login(client, EMAIL)).status_code == 429
+    await forgot(client)
+    assert (await reset(client, await letters.token("reset_password"))).status_code == 204
     assert (await login(client, EMAIL, NEW)).status_code == 200
 
 
