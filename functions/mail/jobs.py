@@ -1,4 +1,4 @@
-"""Mail's queue. Every app sends: they share one queue, and whoever takes a message sends it."""
+"""Mail's triggers. Every app sends: they share one queue, and whoever takes a message sends it."""
 
 import azure.functions as func
 
@@ -7,6 +7,14 @@ from shared_code.storage import events
 
 
 def register(app: func.FunctionApp, container: Container) -> None:
+    @app.function_name("mail_purge")
+    @app.timer_trigger(arg_name="timer", schedule="0 30 2 * * *", run_on_startup=False, use_monitor=True)
+    async def mail_purge(timer: func.TimerRequest) -> None:
+        """Nightly: what became of mails, after a month; the local outbox, after a week or 500 mails."""
+        await container.mail_records.purge()
+        if container.mail_outbox is not None:
+            await container.mail_outbox.trim()
+
     if not container.settings.storage_configured:
         return  # memory knows no triggers: events are handled where they are sent
 

@@ -1,4 +1,4 @@
-"""Where mail is handed in. A service asks for a message; the mail service sends it later, from a queue."""
+"""Where mail is handed in, and what sends it. A service asks for a message; the mail service sends it later, from a queue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,3 +25,36 @@ class Mail:
 class Mailer(Protocol):
     async def send(self, mail: Mail) -> None:
         """Hand in a message. It never raises and waits for no mail system: what cannot be queued is logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A mail as it leaves: ``id`` is ours, safe to show to a mail provider."""
+
+    id: str
+    to: str
+    name: str
+    subject: str
+    text: str
+    html: str
+
+
+class TemporaryFailure(Exception):
+    """Not sent now, or nobody knows: worth another try, in ``retry_after`` seconds at the earliest if the provider says so."""
+
+    def __init__(self, code: str, retry_after: float = 0) -> None:
+        super().__init__(code)
+        self.code, self.retry_after = code, retry_after
+
+
+class PermanentFailure(Exception):
+    """Refused, and would be again. ``ours``: the settings are at fault, so that an operator can mend them and send again."""
+
+    def __init__(self, code: str, *, ours: bool = False) -> None:
+        super().__init__(code)
+        self.code, self.ours = code, ours
+
+
+class Provider(Protocol):
+    async def send(self, message: Message) -> str:
+        """Hand a message over; return the provider's id of it. Raises TemporaryFailure or PermanentFailure, nothing else."""

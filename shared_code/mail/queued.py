@@ -4,6 +4,8 @@ import json
 
 import structlog
 
+from shared_code import ids
+from shared_code.clock import Clock
 from shared_code.storage.events import Events
 
 from .ports import Mail
@@ -12,14 +14,23 @@ log = structlog.get_logger("lydian.mail")
 
 
 class QueuedMailer:
-    def __init__(self, events: Events) -> None:
-        self._events = events
+    def __init__(self, events: Events, clock: Clock) -> None:
+        self._events, self._clock = events, clock
 
     async def send(self, mail: Mail) -> None:
         try:
-            values = json.dumps(dict(mail.values))
             await self._events.send(
-                "mail", {"kind": "send", "to": mail.to, "name": mail.name, "template": mail.template, "values": values, "key": mail.key}
+                "mail",
+                {
+                    "kind": "send",
+                    "id": ids.new_id(self._clock.now()),
+                    "to": mail.to,
+                    "name": mail.name,
+                    "template": mail.template,
+                    "values": json.dumps(dict(mail.values)),
+                    "key": mail.key,
+                    "attempt": 0,
+                },
             )
         except Exception:  # whatever asked for a message has succeeded already
             log.exception("mail_not_queued", template=mail.template)
