@@ -129,7 +129,8 @@ def _connection(raw: str) -> str:
 
 def setting(env: str, default: str, doc: str, parse: Callable[[str], Any] = _text, *, secret: bool = False) -> Any:
     """Declare one setting: its variable, its default as it would be written there, and what it does."""
-    return dataclasses.field(metadata={"env": env, "default": default, "doc": doc, "parse": parse, "secret": secret})
+    # A secret is in no representation: not in a debugger's, not in a traceback's.
+    return dataclasses.field(repr=not secret, metadata={"env": env, "default": default, "doc": doc, "parse": parse, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +262,11 @@ class Settings:
     def local(self) -> bool:
         """A developer's or a test's machine: nothing here is reachable by strangers."""
         return self.environment != "production"
+
+    @property
+    def mail_outbox(self) -> bool:
+        """Whether mail ends in the local outbox."""
+        return self.local and not self.sendgrid_api_key
 
     @property
     def storage_configured(self) -> bool:

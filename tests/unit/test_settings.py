@@ -189,3 +189,11 @@ def test_the_readme_has_every_setting() -> None:
 def test_every_setting_says_what_it_does() -> None:
     assert all(len(entry["doc"]) > 10 for entry in declared())
     assert len({entry["env"] for entry in declared()}) == len(declared())
+
+
+def test_secrets_are_in_no_representation() -> None:
+    secret = "s" * 40
+    names = [entry["env"] for entry in declared() if entry["secret"]]
+    shown = repr(load({name: secret for name in names if name != "AZURE_STORAGE_CONNECTION_STRING"}))
+    assert len(names) > 4
+    assert secret not in shown
