@@ -30,7 +30,7 @@ async def root(request: Request, base_url: BaseUrl, container: ContainerDep) -> 
         "health": f"{base_url}/health",
     }
     if pages.wants_html(request.headers.get("accept", "")):
-        return pages.home(facts)
+        return pages.home(facts, outbox=container.settings.mail_outbox)
     return JSONResponse(facts, headers={"Vary": "Accept"})
 
 

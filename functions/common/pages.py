@@ -11,6 +11,10 @@ FOLDER = Path(__file__).resolve().parent.parent / "static"
 ASSETS = {"lydian.css": "text/css; charset=utf-8", "links.js": "text/javascript; charset=utf-8"}
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
+OUTBOX = """<h2>Mail</h2>
+<p>Nothing is sent from here: <code>GET /api/mail/outbox</code> shows every mail to an administrator (an account named in
+<code>ADMIN_EMAILS</code>).</p>"""
+
 
 def wants_html(accept: str) -> bool:
     """Whether a browser asks: it names text/html, and no JSON type before it."""
@@ -24,7 +28,8 @@ def asset(name: str) -> Response | None:
     return Response((FOLDER / name).read_bytes(), media_type=ASSETS[name], headers={"Cache-Control": "public, max-age=3600"})
 
 
-def home(facts: Mapping[str, Any]) -> Response:
+def home(facts: Mapping[str, Any], *, outbox: bool = False) -> Response:
+    """``outbox``: mail ends here, and a developer wonders where."""
     services = "".join(f"<li>{html.escape(service)}</li>" for service in facts["services"])
     return page(
         "Lydian",
@@ -34,7 +39,8 @@ def home(facts: Mapping[str, Any]) -> Response:
 <p class="links"><a href="/docs">API reference</a> <a href="/openapi.json">OpenAPI document</a> <a href="/health">Health</a></p>
 <h2>Try it</h2>
 <pre>curl -s {html.escape(facts["health"])}</pre>
-<p>The README's tour signs a user in, uploads a photo and shares it.</p>""",
+<p>The README's tour signs a user in, uploads a photo and shares it.</p>
+{OUTBOX if outbox else ""}""",
     )
 
 

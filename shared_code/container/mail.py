@@ -37,7 +37,7 @@ class MailParts(Core):
     @cached_property
     def mail_outbox(self) -> "Outbox | None":
         """None in production, and where SendGrid's key is set."""
-        if not self.settings.local or self.settings.sendgrid_api_key:
+        if not self.settings.mail_outbox:
             return None
         from shared_code.mail.outbox import Outbox
 

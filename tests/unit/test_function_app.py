@@ -76,7 +76,7 @@ def test_no_path_and_method_is_declared_twice() -> None:
 async def test_every_combination_of_services_composes(services: str) -> None:
     app = make_app(SERVICES=services)
     names = {name.split("_")[0] for name in http_functions(app)}
-    assert names == {"common", "zz"} | (set(services.split(",")) & set(BUILT))
+    assert names == {"common", "mail", "zz"} | (set(services.split(",")) & set(BUILT))
     async with app.client() as client:
         facts = (await client.get("/")).json()
         assert facts["services"] == [service for service in SERVICES if service in services.split(",")]
@@ -85,7 +85,7 @@ async def test_every_combination_of_services_composes(services: str) -> None:
         assert (await client.post("/api/auth/login", json={})).status_code == (422 if "auth" in services else 404)
 
 
-HEAVY = ["PIL", "pyvips", "openai", "stripe", "azure.storage", "azure.data", "azure.identity", "aiohttp", "cryptography", "jwt", "argon2"]
+HEAVY = ["PIL", "pyvips", "openai", "stripe", "azure.storage", "azure.data", "azure.identity", "aiohttp", "cryptography", "jwt", "argon2", "sendgrid"]
 
 
 def imported(services: str, tmp_path: Path) -> set[str]:
