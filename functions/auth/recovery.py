@@ -29,7 +29,12 @@ MailLinks = Annotated[str, Depends(mail_links)]
 
 def add_routes(router: APIRouter) -> None:
     router.post("/api/auth/verify-email", name="auth_verify_email")(verify_email)
-    router.post("/api/auth/verify-email/request", name="auth_request_verification", status_code=202)(request_verification)
+    router.post(
+        "/api/auth/verify-email/request",
+        name="auth_request_verification",
+        status_code=202,
+        openapi_extra={"security": [{"bearer": []}, {}]},  # either will do: a token, or an address
+    )(request_verification)
     router.post("/api/auth/forgot-password", name="auth_forgot_password", status_code=202)(forgot_password)
     router.post("/api/auth/reset-password", name="auth_reset_password", status_code=204)(reset_password)
     router.post("/api/auth/change-password", name="auth_change_password", status_code=204)(change_password)
