@@ -84,9 +84,7 @@ async def test_the_owner_hears_of_a_device_once(app: App, client: httpx.AsyncCli
     await app.settled()
     mails.clear()
     for agent, told in ((FIREFOX, 0), (FIREFOX.replace("144", "145"), 0), (ANDROID, 1), (ANDROID, 1), (FIREFOX, 1), ("curl/8.5.0", 2)):
-        app.tables.calls.clear()
         assert (await login(client, EMAIL, **{"User-Agent": agent})).status_code == 200
-        assert len([call for call in app.tables.calls if "audit" not in call]) <= 4
         await app.settled()
         assert len(mails) == told, agent
     assert [mail.template for mail in mails] == ["new_device", "new_device"]

@@ -94,6 +94,7 @@ async def test_made_up_tokens(app: App, client: httpx.AsyncClient) -> None:
     token = await mfa_token(client)
     other = (await register(client, "eve@example.com"))["user"]["id"]
     owner = token.removeprefix("lym_").partition(".")[0]
+    await app.settled()
     forged = ["", "x", "lym_", token[:-1] + ("A" if token[-1] != "A" else "B"), token.replace(owner, other), token + "x", token.upper()]
     app.tables.calls.clear()
     for each in forged:
@@ -178,6 +179,7 @@ async def test_a_session_begins_only_as_decided(
 
 async def test_twenty_sign_ins_at_once(app: App, client: httpx.AsyncClient) -> None:
     await register(client, EMAIL)
+    await app.settled()
     app.tables.calls.clear()
     async with app.sibling().client() as other:
         answers = await asyncio.gather(*[login(each, EMAIL, PASSWORD) for _ in range(10) for each in (client, other)])

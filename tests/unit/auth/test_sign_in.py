@@ -79,6 +79,7 @@ async def test_failures_are_indistinguishable(app: App, client: httpx.AsyncClien
     await register(client, EMAIL)
     disabled = (await register(client, "disabled@example.com"))["user"]["id"]
     await app.storage.tables.apply(USERS, disabled, Merge("user", {"disabled": True}))
+    await app.settled()
     seen = {}
     for name, (email, password) in ATTEMPTS.items():
         app.tables.calls.clear()
