@@ -26,15 +26,13 @@ def test_what_is_taken_is_worth_what_was_written(currency: str, digits: int, dec
     text = f"{Decimal(digits).scaleb(-decimals):f}"
     scaled = Decimal(text).scaleb(exponent(currency))
     fits = decimals <= exponent(currency) and 0 < scaled < 10**12 and scaled % step(currency) == 0
-    try:
-        taken = parse(text, currency)
-    except InvalidInput as error:
-        assert not fits
-        assert error.code == "invalid_amount"
-    else:
-        assert fits
-        assert taken.minor == scaled
-        assert Decimal(show(taken.minor, currency)) == Decimal(text)
+    if not fits:
+        with pytest.raises(InvalidInput):
+            parse(text, currency)
+        return
+    taken = parse(text, currency)
+    assert taken.minor == scaled
+    assert Decimal(show(taken.minor, currency)) == Decimal(text)
 
 
 @pytest.mark.parametrize(
@@ -52,9 +50,10 @@ def test_amounts(text: str, currency: str, minor: int) -> None:
     ("text", "currency"),
     [
         ("1e3", "usd"), ("NaN", "usd"), ("Infinity", "usd"), ("-0", "usd"), ("-1", "usd"), ("+1", "usd"), ("1.005", "usd"), ("٣", "usd"),
-        ("٣.00", "usd"), ("1" + "0" * 30, "usd"), ("9" * 100_000, "usd"), ("0", "usd"), ("0.00", "usd"), ("", "usd"), (" 1", "usd"), ("1\n", "usd"),
-        (".5", "usd"), ("5.", "usd"), ("1,50", "usd"), ("1_000", "usd"), ("1.5", "jpy"), ("5.0", "jpy"), ("5.50", "isk"), ("1.005", "ugx"),
-        ("1.234", "bhd"), ("0.001", "tnd"), ("10000000000.00", "usd"), ("1000000000000", "jpy"), ("0x10", "usd"), ("½", "usd"), ("²", "usd"),
+        ("٣.00", "usd"), ("1" + "0" * 30, "usd"), ("9" * 100_000, "usd"), ("0", "usd"), ("0.00", "usd"), ("", "usd"), (" 1", "usd"),
+        ("1\n", "usd"), (".5", "usd"), ("5.", "usd"), ("1,50", "usd"), ("1_000", "usd"), ("1.5", "jpy"), ("5.0", "jpy"), ("5.50", "isk"),
+        ("1.005", "ugx"), ("1.234", "bhd"), ("0.001", "tnd"), ("10000000000.00", "usd"), ("1000000000000", "jpy"), ("0x10", "usd"),
+        ("½", "usd"), ("²", "usd"),
     ],
 )  # fmt: skip
 def test_no_amounts(text: str, currency: str) -> None:
@@ -83,7 +82,8 @@ def test_shown() -> None:
 
 def test_the_special_cases_are_those_of_the_specification() -> None:
     exponents = {currency: exponent(currency) for currency in CURRENCIES}
-    assert sorted(c for c, e in exponents.items() if e == 0) == ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"]
+    zero = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
+    assert " ".join(sorted(c for c, e in exponents.items() if e == 0)) == zero
     assert sorted(c for c, e in exponents.items() if e == 3) == ["bhd", "jod", "kwd", "omr", "tnd"]
     assert {c: step(c) for c in CURRENCIES if step(c) > 1} == {
         "isk": 100,
