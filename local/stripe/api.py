@@ -21,6 +21,8 @@ from .world import API_VERSION, World, render
 KEPT = 86400  # seconds that an idempotency key is remembered
 _LONGEST_KEY = 255
 
+pause = asyncio.sleep  # tests put something else in its place
+
 
 @dataclass(frozen=True)
 class Request:
@@ -58,7 +60,7 @@ class Api:
         try:
             self._authenticate(request)
             if fault is not None and fault.kind == "slow" and not key:
-                await asyncio.sleep(fault.seconds)
+                await pause(fault.seconds)
             if fault is not None and fault.kind in ("429", "500") and not fault.after:
                 raise refusal(fault)
             if fault is not None and fault.kind == "down" and not fault.after:
@@ -118,7 +120,7 @@ class Api:
         self._running.add(key)
         try:
             if fault is not None and fault.kind == "slow":
-                await asyncio.sleep(fault.seconds)
+                await pause(fault.seconds)
             return self._execute(route.handler, params, ids, request_id, {"id": key, "path": request.path, "digest": digest})
         finally:
             self._running.discard(key)

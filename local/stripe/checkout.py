@@ -58,7 +58,7 @@ def _check_mode(params: Params, mode: str) -> None:
         raise missing("line_items")
     if mode == "setup" and "line_items" in params:
         raise invalid("You can not pass `line_items` in `setup` mode.", "line_items")
-    if mode == "setup" and "currency" not in params and "payment_method_types" not in params:
+    if mode == "setup" and "currency" not in params:
         raise missing("currency")
     for name, its in (("payment_intent_data", "payment"), ("subscription_data", "subscription"), ("setup_intent_data", "setup")):
         if name in params and mode != its:
@@ -174,7 +174,7 @@ def _pay(world: World, session: Object, method: Object, customer: str | None) ->
     if intent is None:  # a declined one is used again
         wanted = ("description", "receipt_email", "setup_future_usage", "metadata", "capture_method")
         given = {name: data[name] for name in wanted if name in data}
-        given |= {"amount": session["amount_total"], "currency": session["currency"], "payment_method_types": ["card"]}
+        given |= {"amount": session["amount_total"], "currency": session["currency"], "allowed_payment_method_types": ["card"]}
         intent = intents.create(world, {**given, "customer": customer} if customer else given)
         session["_intent"] = intent["id"]
     intent["payment_method"] = method["id"]

@@ -13,20 +13,23 @@ _NEEDS_RETURN_URL = (
     "Intents and Payment Intents."
 )
 
+_CHOOSERS = ("automatic_payment_methods", "allowed_payment_method_types", "excluded_payment_method_types")
+
 
 def automatic(params: Params) -> tuple[Object | None, list[str]]:
-    """`automatic_payment_methods` and the types: on unless types are named."""
-    given = params.get("automatic_payment_methods")
-    types = params.get("payment_method_types")
-    if given is not None and given.get("enabled") and types is not None:
-        raise invalid("You may only specify one of these parameters: automatic_payment_methods, payment_method_types.")
-    if types is not None or (given is not None and not given["enabled"]):
-        types = types or ["card"]
-        for type in types:
-            if type != "card":
-                raise invalid(f"The payment method type `{type}` is invalid: the stand-in has cards only.", "payment_method_types")
-        return None, types
-    return {"allow_redirects": (given or {}).get("allow_redirects", "always"), "enabled": True}, ["card", "link"]
+    """`automatic_payment_methods`, on unless types are named, and the types that result. Types that don't fit are dropped silently."""
+    given, allowed, excluded = (params.get(name) for name in _CHOOSERS)
+    named = [name for name in _CHOOSERS if name in params]
+    if allowed is not None and len(named) > 1:
+        raise invalid(f"You may only specify one of these parameters: {', '.join(named)}.")
+    types = [type for type in ("card", "link") if type not in (excluded or ())]
+    if allowed is not None:
+        types = [type for type in types if type in allowed]
+    if "card" not in types:
+        raise invalid("No valid payment method types for this intent: the stand-in has cards only.", named[0])
+    if allowed is not None or (given is not None and not given["enabled"]):
+        return None, types if allowed is not None else ["card"]
+    return {"allow_redirects": (given or {}).get("allow_redirects", "always"), "enabled": True}, types
 
 
 def needs_return_url(intent: Object, params: Params, name: str) -> None:

@@ -42,6 +42,9 @@ def missing(param: str) -> StripeError:
 
 
 def unknown(param: str) -> StripeError:
+    if param == "payment_method_types":  # https://docs.stripe.com/changelog/endive, 2026-09-30
+        code = "payment_method_types_no_longer_supported"
+        return invalid("The `payment_method_types` parameter is no longer supported in this API version.", param, code)
     return invalid(f"Received unknown parameter: {param}", param, "parameter_unknown")
 
 

@@ -39,6 +39,7 @@ class Webhooks:
         self._woken = asyncio.Event()
         self.faults: dict[str, Any] = {}
         self.manual = False
+        self.pauses: tuple[float, ...] = PAUSES
 
     def enqueue(self, event: Object) -> None:
         """Called in the transaction that made the event."""
@@ -48,7 +49,7 @@ class Webhooks:
         status, copies, at = "pending", 1, time.time()
         if self._takes("drop"):
             status = "dropped"
-        if self._takes("duplicate"):
+        elif self._takes("duplicate"):
             copies = 2
         if self._takes("delay"):
             at += self.faults.get("delay_seconds", 5)
@@ -116,7 +117,7 @@ class Webhooks:
         elif row["attempts"] >= MOST_ATTEMPTS:
             row["status"] = "given_up"
         else:
-            row["next_at"] = time.time() + PAUSES[min(row["attempts"], len(PAUSES)) - 1]
+            row["next_at"] = time.time() + self.pauses[min(row["attempts"], len(self.pauses)) - 1]
         self._store.commit()
 
 

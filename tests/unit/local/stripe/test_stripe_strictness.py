@@ -8,6 +8,7 @@ import stripe
 
 from tests.unit.local.stripe.support import KEY, World
 
+TYPES = "payment_method_types"
 LINES = "line_items[0][price]=price_pro&line_items[0][quantity]=1"
 BASIC = "customer={customer}&items[0][price]=price_basic"
 
@@ -47,6 +48,8 @@ BASIC = "customer={customer}&items[0][price]=price_basic"
             "automatic_payment_methods[on]",
         ),
         ("payment_intents", "amount=500&currency=usd&automatic_payment_methods=true", None, "automatic_payment_methods"),
+        ("payment_intents", "amount=500&currency=usd&payment_method_types[]=card", "payment_method_types_no_longer_supported", TYPES),
+        ("payment_intents", "amount=500&currency=usd&allowed_payment_method_types[]=ideal", None, "allowed_payment_method_types"),
         ("refunds", "amount=5", None, None),
         ("refunds", "payment_intent=pi_none", "resource_missing", "payment_intent"),
         ("subscriptions", "items[0][price]=price_basic", "parameter_missing", "customer"),
