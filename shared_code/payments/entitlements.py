@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from shared_code.clock import Clock
 from shared_code.storage.ports import Tables
@@ -31,13 +32,11 @@ class Entitlement:
 
     price_id: str
     status: str
-    limits: Mapping[str, int | float | str]
+    limits: Mapping[str, int | Decimal]
 
 
 class Entitlements:
-    def __init__(
-        self, *, tables: Tables, clock: Clock, customer_of: CustomerOf, plans: Mapping[str, Mapping[str, int | float | str]]
-    ) -> None:
+    def __init__(self, *, tables: Tables, clock: Clock, customer_of: CustomerOf, plans: Mapping[str, Mapping[str, int | Decimal]]) -> None:
         self._tables, self._clock, self._customer_of, self._plans = tables, clock, customer_of, plans
         self._known: OrderedDict[str, tuple[Entitlement | None, datetime]] = OrderedDict()
 

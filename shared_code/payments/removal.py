@@ -1,0 +1,66 @@
+"""What becomes of a deleted user's payments: subscriptions end, saved cards go, and Stripe's customer is nobody any more.
+
+Payments, refunds and invoices stay at Stripe and in the mirror, under the customer's id: books are kept by law.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from shared_code.errors import NotFound
+from shared_code.storage.ports import Delete, Missing, Tables
+
+from .customers import CUSTOMER_KEY, OWNER_KEY, TABLE, USER, Customers
+from .mirror import Mirror
+from .ports import Gateway
+
+ENDED = frozenset({"canceled", "incomplete_expired"})
+ANONYMOUS = {"email": "", "name": "", "description": "", "phone": "", "metadata": {USER: ""}}
+"""An empty value unsets a field (https://docs.stripe.com/api/customers/update)."""
+
+
+class Removal:
+    def __init__(
+        self, *, tables: Tables, customers: Customers, gateway: Gateway, mirror: Mirror, done: Callable[[str], Awaitable[None]]
+    ) -> None:
+        """``done`` tells auth that nothing of the user is left here."""
+        self._tables, self._customers, self._gateway, self._mirror, self._done = tables, customers, gateway, mirror, done
+
+    async def remove(self, user_id: str) -> None:
+        """Safe to repeat, and to be cut off anywhere: the rows that lead to the customer go last."""
+        customer_id = await self._customers.own(user_id)
+        if customer_id is not None:
+            await self._end_subscriptions(customer_id)
+            await self._detach_cards(customer_id)
+            await self._anonymise(customer_id)
+            for partition, key in ((customer_id, OWNER_KEY), (user_id, CUSTOMER_KEY)):
+                try:
+                    await self._tables.apply(TABLE, partition, Delete(key))
+                except Missing:
+                    pass  # an earlier try came this far
+        await self._done(user_id)
+
+    async def _end_subscriptions(self, customer_id: str) -> None:
+        after, more = None, True
+        while more:  # as Stripe has them: the mirror may not know the newest yet
+            found, more = await self._gateway.list_page("subscription", starting_after=after, limit=100, params={"customer": customer_id})
+            for subscription in found:
+                after = str(subscription["id"])
+                if subscription["status"] not in ENDED:
+                    try:
+                        await self._gateway.act("subscription", after, "cancel", {}, key=f"lydian-removed-{after}")
+                    except NotFound:
+                        continue  # it ended meanwhile
+                    await self._mirror.sync("subscription", after)
+
+    async def _detach_cards(self, customer_id: str) -> None:
+        more = True
+        while more:  # what is detached is in the list no more
+            cards, more = await self._gateway.list_page("payment_method", starting_after=None, limit=100, params={"customer": customer_id})
+            for card in cards:
+                await self._gateway.act("payment_method", str(card["id"]), "detach", {}, key=f"lydian-removed-{card['id']}")
+
+    async def _anonymise(self, customer_id: str) -> None:
+        try:
+            await self._gateway.update("customer", customer_id, ANONYMOUS, key=f"lydian-removed-{customer_id}")
+        except NotFound:
+            return  # somebody has deleted it at Stripe
+        await self._mirror.sync("customer", customer_id)
