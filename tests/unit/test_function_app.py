@@ -85,7 +85,10 @@ async def test_every_combination_of_services_composes(services: str) -> None:
         assert (await client.post("/api/auth/login", json={})).status_code == (422 if "auth" in services else 404)
 
 
-HEAVY = ["PIL", "pyvips", "openai", "stripe", "azure.storage", "azure.data", "azure.identity", "aiohttp", "cryptography", "jwt", "argon2", "sendgrid"]
+HEAVY = [
+    "PIL", "pyvips", "openai", "stripe", "azure.storage", "azure.data", "azure.identity",
+    "aiohttp", "cryptography", "jwt", "argon2", "sendgrid",
+]  # fmt: skip
 
 
 def imported(services: str, tmp_path: Path) -> set[str]:
