@@ -38,6 +38,7 @@ _PRODUCT = re.compile(r"[A-Za-z0-9][\w.+ -]{0,39}")
 
 def name_of(user_agent: str) -> str:
     """``Firefox on Linux``, ``Chrome on Android``, ``curl``: for people, and safe to show."""
+    user_agent = user_agent[:512]  # as much as a session keeps
     program, system = _first(_PROGRAMS, user_agent), _first(_SYSTEMS, user_agent)
     if program is None:  # a tool or an app: what stands before its version (RFC 9110, 10.1.5)
         match = _PRODUCT.match(user_agent.strip())

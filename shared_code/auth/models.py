@@ -1,5 +1,6 @@
 """What auth talks about: users, sessions and the tokens of a session."""
 
+import ipaddress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -62,3 +63,12 @@ class Client:
 
     user_agent: str
     address: str
+
+    @property
+    def network(self) -> str:
+        """What limits count: of an IPv6 address the first 64 bits, since whoever has one has all that begin so (RFC 6177)."""
+        try:
+            parsed = ipaddress.ip_address(self.address.partition("%")[0])
+        except ValueError:
+            return self.address
+        return self.address if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))

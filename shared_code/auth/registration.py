@@ -179,7 +179,7 @@ class Registration:
     async def _admitted(self, email: str, password: str, name: str | None, client: Client) -> tuple[str, str | None]:
         email, name = cleaned(email), checked_name(name)
         passwords.check_rules(password)
-        await self._limiter.take("register", client.address, self._address_rule)
+        await self._limiter.take("register", client.network, self._address_rule)
         return email, name
 
     async def _ask_for_mail(self, event: Event) -> None:

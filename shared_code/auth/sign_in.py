@@ -90,7 +90,7 @@ class SignIn:
                 raise _invalid_mfa_token()
             return await self._mfa.check(user, code)
 
-        verdict = await self._lockout.attempt(login.email, client.address, verify)
+        verdict = await self._lockout.attempt(login.email, client.network, verify)
         user, used = verdict.user, verdict.proof
         for _ in range(TRIES):
             if user is None or not login.belongs_to(user) or user.disabled:
@@ -133,7 +133,7 @@ class SignIn:
         await self._audit.record("sign_out", user_id=user_id, session_id=session_id)
 
     async def _judge(self, email: str, password: str, client: Client) -> Verdict:
-        verdict = await self._lockout.password(email, password, client.address)
+        verdict = await self._lockout.password(email, password, client.network)
         if verdict.proof is None:
             await self._audit.record("sign_in_failed", user_id=verdict.user.id if verdict.user else None, address=client.address)
             raise Unauthenticated("The e-mail address or the password is wrong.", code="invalid_credentials")

@@ -219,3 +219,14 @@ async def test_a_locked_account_keeps_its_sessions(app: App, client: httpx.Async
     token = (await login(client, EMAIL)).json()["access_token"]
     await fail(client, 6)
     assert (await client.get("/api/auth/me", headers=bearer(token))).status_code == 200
+
+
+async def test_a_neighbour_in_ones_own_ipv6_network_is_oneself() -> None:
+    app = make_app(AUTH_LOCK_ADDRESS="2/900", AUTH_REGISTER_ADDRESS="1/3600")
+    for address, status in (("2001:db8::1", 401), ("2001:db8::ffff:2", 401), ("2001:db8::3", 429), ("2001:db8:0:1::1", 401), ("unix", 401)):
+        async with app.client(address=address) as client:
+            assert (await login(client, f"nobody@{len(address)}.example.com", "wrong password")).status_code == status, address
+    for address, status in (("2001:db8::1", 201), ("2001:db8::2", 429), ("2001:db8:0:1::1", 201)):
+        async with app.client(address=address) as client:
+            sent = {"email": f"user{address.replace(':', '-')}@example.com", "password": PASSWORD}
+            assert (await client.post("/api/auth/register", json=sent)).status_code == status, address

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared_code.auth.tables import MFA_KEY, MFA_LOGIN_PREFIX, USERS
-from shared_code.storage.ports import Delete, Merge
+from shared_code.storage.ports import AlreadyExists, Delete, Merge
 from tests.unit.apps import PASSWORD, App, login, make_app, me, register
 from tests.unit.auth.totp_app import EMAIL, both, code, enrolled, mfa_token, outcome, second, wrong
 
@@ -187,3 +187,22 @@ async def test_twenty_sign_ins_at_once(app: App, client: httpx.AsyncClient) -> N
     assert app.tables.calls.count("write users") <= 5, "those of one process are written together"
     assert len({answer.json()["refresh_token"] for answer in answers}) == 20
     assert (await me(client, answers[0].json()["access_token"])).status_code == 200
+
+
+async def test_a_sign_in_whose_answer_was_lost(app: App, client: httpx.AsyncClient) -> None:
+    """Storage has written it and was asked again: the session that meets itself is the session."""
+    secret, _, _ = await enrolled(app, client)
+    token = await mfa_token(client)
+    before = len(await app.storage.tables.query(USERS, prefix="session:"))
+
+    def lose(verb: str, table: str) -> None:
+        if app.tables.calls.count("write users") == 2:  # the first counts the try
+            raise AlreadyExists
+
+    app.tables.calls.clear()
+    app.tables.after = lose
+    answer = await second(client, token, code(secret, app.clock))
+    app.tables.after = lambda verb, table: None
+    assert answer.status_code == 200
+    assert len(await app.storage.tables.query(USERS, prefix="session:")) == before + 1
+    assert (await me(client, answer.json()["access_token"])).status_code == 200
