@@ -12,7 +12,7 @@ from typing import Any
 from . import timeline
 from .errors import StripeError, invalid
 from .faults import Fault, Faults, refusal
-from .params import Params, decode, validate
+from .params import Given, Params, decode, validate
 from .routes import find
 from .store import Object
 from .views import expand
@@ -102,7 +102,7 @@ class Api:
         route, ids = found
         raw = self._raw(request)
         if key is None:
-            return self._execute(route.handler, validate(raw, route.params), ids, request_id, None)
+            return self._execute(route.handler, Given(validate(raw, route.params)), ids, request_id, None)
         if not 0 < len(key) <= _LONGEST_KEY:
             raise invalid(f"Invalid idempotency key: it must have 1 to {_LONGEST_KEY} characters.")
         if key in self._running:
@@ -116,7 +116,7 @@ class Api:
         kept = self._world.store.peek("_idempotency", key)
         if kept is not None and kept["at"] > self._world.now() - KEPT:
             return _replay(kept, request.path, digest, key)
-        params = validate(raw, route.params)
+        params = Given(validate(raw, route.params))
         self._running.add(key)
         try:
             if fault is not None and fault.kind == "slow":
@@ -134,7 +134,7 @@ class Api:
         return decode("&".join(part for part in (request.query, request.body.decode("utf-8", "replace")) if part))
 
     def _execute(
-        self, handler: Any, params: Params, ids: tuple[str, ...], request_id: str, record: Object | None
+        self, handler: Any, params: Given, ids: tuple[str, ...], request_id: str, record: Object | None
     ) -> tuple[int, bytes, dict[str, str]]:
         """In one transaction; what it answers is remembered in the same, or after its undoing."""
         world = self._world
@@ -144,7 +144,10 @@ class Api:
         failure: StripeError | None = None
         try:
             paths = params.pop("expand", [])
-            status, body = 200, as_json(expand(world, render(handler(world, params, *ids)), paths))
+            shown = render(handler(world, params, *ids))
+            if ignored := params.unseen():
+                raise invalid(f"Stripe knows the parameter `{ignored[0]}` here, but its stand-in does not.", ignored[0])
+            status, body = 200, as_json(expand(world, shown, paths))
         except StripeError as error:
             failure, status, body = error, error.status, as_json(error.body(request_id))
             if not error.keep:

@@ -3,13 +3,14 @@
 from . import customers, invoices
 from .catalog import period_end
 from .errors import invalid, no_such
-from .params import Params, merge_metadata
+from .params import Params, may_have, merge_metadata
 from .store import Object
 from .subscriptions import LIVE, check_items, lines, make_item, retrieve, schedule_end, set_price, tell, trial_end_of
 from .world import World, update_plain
 
 
 def update(world: World, params: Params, id: str) -> Object:
+    may_have(params, "proration_behavior", "payment_behavior", "off_session")
     subscription = retrieve(world, {}, id)
     if subscription["status"] not in LIVE and set(params) - {"metadata", "cancellation_details"}:
         raise invalid("A canceled subscription can only update its cancellation_details and metadata.")

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from . import catalog, customers, intents, money, setups, subscriptions
 from .blanks import blank
 from .errors import StripeError, invalid, missing, no_such
-from .params import Params, merge_metadata
+from .params import Params, may_have, merge_metadata
 from .store import Object
 from .views import INCLUDABLE, page
 from .world import World, list_object, render
@@ -76,6 +76,7 @@ def create(world: World, params: Params) -> Object:
     if mode is None:
         raise missing("mode")
     _check_mode(params, mode)
+    may_have(params, "allowed_payment_method_types", "billing_address_collection", "customer_creation", "locale", "submit_type")
     for name in ("success_url", "cancel_url"):
         check_url(params, name)
     customer = world.get("customer", params["customer"], "customer")["id"] if params.get("customer") else None

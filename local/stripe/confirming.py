@@ -33,8 +33,12 @@ def automatic(params: Params) -> tuple[Object | None, list[str]]:
 
 
 def needs_return_url(intent: Object, params: Params, name: str) -> None:
+    """https://docs.stripe.com/changelog/2023-08-16/automatic-payment-methods"""
     methods = intent["automatic_payment_methods"]
-    if methods is not None and methods["allow_redirects"] == "always" and not params.get("return_url"):
+    if methods is not None and params.get("error_on_requires_action"):
+        raise invalid("You can't use `error_on_requires_action` with automatic payment methods.", "error_on_requires_action")
+    given = params.get("return_url") or params.get("off_session")
+    if methods is not None and methods["allow_redirects"] == "always" and not given:
         raise invalid(_NEEDS_RETURN_URL.format(name=name), "return_url")
 
 

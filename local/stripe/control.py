@@ -1,4 +1,17 @@
-"""`/_test/…`: what tests may do to the server that Stripe's users can't: advance its clock, break it, deliver webhooks by hand."""
+"""`/_test/…`: what tests may do to the server that Stripe's users can't. Bodies and answers are JSON.
+
+GET  state, state/KIND        counts, clock and faults; the objects of a kind
+POST reset                    a fresh account: everything goes, faults too
+POST advance                  {"seconds": n} or {"to": unix}: does all that comes due, in order
+POST faults                   {"api": [{"fault": "down|slow|429|500|cut", "count", "path", "method", "seconds", "after"}],
+                               "webhooks": {"manual": bool, "drop": n, "duplicate": n, "delay": n, "delay_seconds", "reorder": n,
+                               "reorder_seconds", "same_second": n}}; n: how many of the next events suffer it
+DELETE faults                 none any more, and automatic delivery
+GET  deliveries               every delivery with its status and attempts
+POST deliver                  one attempt each: {"ids": deliveries or events, in that order, as often as named}; else all that are pending
+POST authenticate/INTENT      {"ok": bool}: what the payer does on the bank's page
+POST disputes/DISPUTE         {"status": "won|lost"}: what the bank decides
+"""
 
 import json
 from typing import Any

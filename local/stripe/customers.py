@@ -209,7 +209,7 @@ def list_methods(world: World, params: Params, customer: str | None = None) -> O
     url = "/v1/payment_methods"
     if customer is not None:
         alive(world, customer)
-        params = {**params, "customer": customer}
+        params["customer"] = customer
         url = f"/v1/customers/{customer}/payment_methods"
     elif "customer" in params:
         world.get("customer", params["customer"], "customer")

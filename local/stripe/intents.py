@@ -6,7 +6,7 @@ from . import charges, customers, money
 from .cards import card_of, decline
 from .confirming import automatic, must_authenticate, needs_return_url, next_action
 from .errors import StripeError, invalid
-from .params import Params, merge_metadata
+from .params import Params
 from .store import Object
 from .views import page
 from .world import World, render, update_plain
@@ -42,10 +42,10 @@ def create(world: World, params: Params) -> Object:
         amount_details={"tip": {}}, automatic_payment_methods=methods, payment_method_types=types, client_secret=world.secret(id),
         capture_method=params.get("capture_method", "automatic_async"), confirmation_method=params.get("confirmation_method", "automatic"),
         customer=params.get("customer"), setup_future_usage=params.get("setup_future_usage"), status="requires_payment_method",
-        metadata=merge_metadata({}, params.get("metadata")), payment_method_options={"card": {
+        payment_method_options={"card": {
             "installments": None, "mandate_options": None, "network": None, "request_three_d_secure": "automatic"}},
     )  # fmt: skip
-    update_plain(intent, {name: value for name, value in params.items() if name != "metadata"}, _PLAIN)
+    update_plain(intent, params, _PLAIN)
     if "payment_method" in params:
         use_method(world, intent, params["payment_method"])
     world.emit("payment_intent.created", intent)

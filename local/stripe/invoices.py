@@ -5,7 +5,7 @@ from typing import Any
 from . import customers, intents
 from .blanks import blank
 from .errors import StripeError, card_error, invalid
-from .params import Params
+from .params import Params, may_have
 from .store import Object
 from .views import INCLUDABLE, page
 from .world import World, list_object, render, update_plain
@@ -223,6 +223,7 @@ def finalize_now(world: World, params: Params, id: str) -> Object:
     invoice = retrieve(world, {}, id)
     if invoice["status"] != "draft":
         raise invalid("This invoice is already finalized, you can't re-finalize a non-draft invoice.", code="invoice_not_editable")
+    may_have(params, "auto_advance")
     finalize(world, invoice)
     return invoice
 
@@ -247,6 +248,7 @@ def pay(world: World, params: Params, id: str) -> Object:
             "payment_method.",
             code="resource_missing",
         )
+    may_have(params, "off_session")
     error = collect(world, invoice, method=method)
     if error is not None:
         raise error

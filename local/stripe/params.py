@@ -49,6 +49,35 @@ def decode(text: str) -> Params:
     return root
 
 
+class Given(dict[str, Any]):
+    """A request's parameters, which knows those that were looked at: what nobody looks at, the stand-in does not do."""
+
+    def __init__(self, values: Params) -> None:
+        super().__init__(values)
+        self._seen: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self._seen.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self._seen.add(str(name))
+        return super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self._seen.add(name)
+        return super().get(name, default)
+
+    def unseen(self) -> list[str]:
+        return [name for name in self if name not in self._seen]
+
+
+def may_have(params: Params, *names: str) -> None:
+    """Parameters that change nothing here, or not always."""
+    for name in names:
+        params.get(name)
+
+
 def _as_list(value: Any) -> list[Any] | None:
     """A hash whose keys are 0, 1, 2 … in any order."""
     if isinstance(value, dict) and value and all(key.isdecimal() for key in value):

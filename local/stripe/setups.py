@@ -4,7 +4,7 @@ from . import customers
 from .cards import card_of, decline
 from .confirming import automatic, must_authenticate, needs_return_url, next_action
 from .errors import StripeError, invalid
-from .params import Params, merge_metadata
+from .params import Params, may_have, merge_metadata
 from .store import Object
 from .views import page
 from .world import World, render, update_plain
@@ -57,6 +57,7 @@ def _use(world: World, intent: Object, reference: str) -> None:
 
 
 def retrieve(world: World, params: Params, id: str) -> Object:
+    may_have(params, "client_secret")
     return world.get("setup_intent", id, "intent", 404)
 
 

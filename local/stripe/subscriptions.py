@@ -6,7 +6,7 @@ from . import customers, invoices, setups
 from .blanks import blank
 from .catalog import period_end
 from .errors import StripeError, invalid, missing, no_such
-from .params import Params, merge_metadata
+from .params import Params, may_have, merge_metadata
 from .store import Object
 from .views import INCLUDABLE, page
 from .world import World, list_object, render
@@ -61,6 +61,7 @@ def trial_end_of(world: World, params: Params) -> int | None:
 
 
 def create(world: World, params: Params) -> Object:
+    may_have(params, "payment_behavior", "proration_behavior", "off_session", "days_until_due")
     for name in ("customer", "items"):
         if not params.get(name):
             raise missing(name)

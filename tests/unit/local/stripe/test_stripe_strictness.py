@@ -181,3 +181,10 @@ async def test_a_card_without_customer_pays_once(world: World) -> None:
     paid = await world.payment()
     with pytest.raises(stripe.InvalidRequestError, match="may not be used again"):
         await world.payment(str(paid.payment_method))
+
+
+async def test_a_parameter_that_would_be_ignored_is_refused(world: World) -> None:
+    """Stripe would do something with it: an answer as though it had been would mislead."""
+    answer = await world.post("/v1/payment_intents", "amount=500&currency=usd&application_fee_amount=10")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "application_fee_amount")
+    assert (await world.http.get("/_test/state")).json()["counts"]["payment_intent"] == 0
