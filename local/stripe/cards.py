@@ -18,6 +18,7 @@ class Card:
     attaches: bool = True  # cards that always decline can't be attached to a customer
     authenticate: str = "never"  # "always"; "setup": until it has been set up
     dispute: str | None = None
+    refund: str = "succeeded"  # "pending": becomes succeeded later; "failed": succeeds and fails later
 
 
 def _declines(label: str, last4: str, code: str, decline: str | None = None) -> Card:
@@ -44,6 +45,8 @@ CARDS: dict[str, Card] = {
     "pm_card_chargeCustomerFail": Card("Attaches, then declines", "visa", "0341", "card_declined", "generic_decline"),
     "pm_card_authenticationRequired": Card("Asks for authentication", "visa", "3184", authenticate="always"),
     "pm_card_authenticationRequiredOnSetup": Card("Asks for authentication until set up", "visa", "3155", authenticate="setup"),
+    "pm_card_pendingRefund": Card("Succeeds; refunds are pending for a while", "visa", "7726", refund="pending"),
+    "pm_card_refundFail": Card("Succeeds; refunds fail after a while", "visa", "5126", refund="failed"),
     "pm_card_createDispute": Card("Succeeds, then disputed as fraud", "visa", "0259", dispute="fraudulent"),
     "pm_card_createDisputeProductNotReceived": Card(
         "Succeeds, then disputed: not received", "visa", "2685", dispute="product_not_received"

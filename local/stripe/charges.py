@@ -110,11 +110,29 @@ def refund(world: World, params: Params) -> Object:
                                                       "type": "refund"}},
     )  # fmt: skip
     made["balance_transaction"] = balance(world, -amount, currency, made["id"], "refund")
+    later = card_of(world.get("payment_method", charge["payment_method"])).refund
+    if later != "succeeded":
+        made.update(status="pending" if later == "pending" else "succeeded", _settles_at=world.now() + DAY)
     charge["amount_refunded"] += amount
     charge["refunded"] = charge["amount_refunded"] == charge["amount"]
     world.emit("refund.created", made)
     world.emit("charge.refunded", charge)
     return made
+
+
+def settle_refund(world: World, made: Object) -> None:
+    """A pending refund succeeds, or one that seemed to have succeeded fails: the money is back in the balance."""
+    del made["_settles_at"]
+    if made["status"] == "pending":
+        made["status"] = "succeeded"
+        return world.emit("refund.updated", made)
+    made.update(status="failed", failure_reason="expired_or_canceled_card")
+    made["failure_balance_transaction"] = balance(world, made["amount"], made["currency"], made["id"], "refund_failure")
+    charge = world.get("charge", made["charge"])
+    charge["amount_refunded"] -= made["amount"]
+    charge["refunded"] = False
+    world.emit("refund.failed", made)
+    return world.emit("charge.updated", charge)
 
 
 def _to_refund(world: World, params: Params) -> Object:

@@ -5,7 +5,7 @@ A renewal's invoice is a draft for an hour before it is finalized and collected,
 
 from collections.abc import Iterator
 
-from . import invoices, subscriptions
+from . import charges, invoices, subscriptions
 from .catalog import period_end
 from .store import Object
 from .world import World
@@ -53,6 +53,9 @@ def _due(world: World) -> Iterator[tuple[int, str, str, str]]:
             yield invoice["automatically_finalizes_at"], "finalize", "invoice", invoice["id"]
         elif invoice["status"] == "open" and invoice["next_payment_attempt"] is not None:
             yield invoice["next_payment_attempt"], "retry", "invoice", invoice["id"]
+    for refund in world.store.all("refund"):
+        if "_settles_at" in refund:
+            yield refund["_settles_at"], "settle", "refund", refund["id"]
     for session in world.store.all("checkout.session"):
         if session["status"] == "open":
             yield session["expires_at"], "close", "checkout.session", session["id"]
@@ -131,7 +134,7 @@ def _close(world: World, session: Object) -> None:
 
 _ACTIONS = {
     "cancel": _cancel, "warn": _warn, "trial": end_trial, "renew": _renew, "expire": _expire, "finalize": _finalize, "retry": _collect,
-    "close": _close,
+    "close": _close, "settle": charges.settle_refund,
 }  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def _expand(world: World, node: Any, names: list[str], path: str) -> None:
         if found is None:
             raise invalid(f"This property cannot be expanded ({path}).", "expand")
         node[name] = render(found)
-    elif not rest and include is None and not isinstance(value, dict | list) and name not in _EXPANDABLE:
+    elif not rest and include is None and name not in _EXPANDABLE:
         raise invalid(f"This property cannot be expanded ({path}).", "expand")
     _expand(world, node[name], rest, path)
 

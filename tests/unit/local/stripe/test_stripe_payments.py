@@ -121,6 +121,18 @@ async def test_refunds_have_a_limit(world: World) -> None:
     assert (await _refused(refunds.create_async({"payment_intent": unpaid.id}))).param == "payment_intent"
 
 
+async def test_refunds_that_settle_later(world: World) -> None:
+    pending, failing = await world.payment("pm_card_pendingRefund"), await world.payment("pm_card_refundFail")
+    made = [await world.sdk.refunds.create_async({"payment_intent": intent.id}) for intent in (pending, failing)]
+    assert [refund.status for refund in made] == ["pending", "succeeded"]
+    await world.advance(days=1)
+    assert [(await world.sdk.refunds.retrieve_async(refund.id)).status for refund in made] == ["succeeded", "failed"]
+    assert {"refund.updated", "refund.failed"} < set(await world.types())
+    charge = await world.sdk.charges.retrieve_async(str(failing.latest_charge))
+    assert (charge.refunded, charge.amount_refunded) == (False, 0)
+    assert (await world.sdk.refunds.create_async({"payment_intent": failing.id})).amount == 1000
+
+
 async def test_a_disputed_charge(world: World) -> None:
     paid = await world.payment("pm_card_createDispute")
     dispute = (await world.sdk.disputes.list_async({"payment_intent": paid.id})).data[0]

@@ -24,6 +24,7 @@ BASIC = "customer={customer}&items[0][price]=price_basic"
         ("customers", "&".join(f"metadata[k{n}]=v" for n in range(51)), None, "metadata"),
         ("customers", "expand[]=nothing", None, "expand"),
         ("customers", "expand[]=email", None, "expand"),
+        ("customers", "expand[]=metadata", None, "expand"),
         ("customers", "payment_method=pm_nobody", "resource_missing", "payment_method"),
         ("payment_intents", "currency=usd", "parameter_missing", "amount"),
         ("payment_intents", "amount=10.5&currency=usd", "parameter_invalid_integer", "amount"),
