@@ -121,7 +121,7 @@ def _reason(report: dict[str, Any]) -> str | None:
     """Why the report's address gets no more mail; None when it does."""
     match report.get("event"):
         case "bounce":
-            # Absent from old accounts' reports; ``blocked`` is a refusal of this message, not of the address.
+            # ``blocked`` is a refusal of this message, not of the address. Without a type it is what it is called.
             return "bounce" if report.get("type", "bounce") == "bounce" else None
         case "dropped":
             return _DROPPED.get(str(report.get("reason")).strip().lower())
