@@ -59,10 +59,7 @@ async def replay_event(event_id: str, caller: AdminCaller, container: ContainerD
 async def reconcile(caller: AdminCaller, container: ContainerDep) -> ReportResponse:
     """Compare the mirror with Stripe, repair it, and report the drift. One that is not finished goes on with the next call."""
     report = await container.payments_reconciliation.run(RECONCILED_FOR)
-    values: dict[str, Any] = asdict(report)
-    return ReportResponse(
-        finished=report.finished, **{name: values[name] for name in ("started_at", "finished_at", "checked", "drifted", "drift")}
-    )
+    return ReportResponse.of(report)
 
 
 @router.get("/api/payments/stats", name="payments_stats")
