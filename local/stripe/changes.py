@@ -5,7 +5,7 @@ from .catalog import period_end
 from .errors import invalid, no_such
 from .params import Params, may_have, merge_metadata
 from .store import Object
-from .subscriptions import LIVE, check_items, lines, make_item, retrieve, schedule_end, set_price, tell, trial_end_of
+from .subscriptions import LIVE, check_items, lines, make_item, quantity_of, retrieve, schedule_end, set_price, tell, trial_end_of
 from .world import World, update_plain
 
 
@@ -64,7 +64,7 @@ def _change_items(world: World, subscription: Object, params: Params) -> None:
         if "price" in given:
             set_price(item, make_item(world, {**given, "quantity": 0}, subscription["id"], place, start, end_)["price"])
         if "quantity" in given:
-            item["quantity"] = given["quantity"]
+            item["quantity"] = quantity_of(given, place)
         item["metadata"] = merge_metadata(item["metadata"], given.get("metadata"))
     if not items:
         raise invalid("A subscription must have at least one active plan. In order to cancel a subscription, please use our API endpoint.")

@@ -24,15 +24,20 @@ def make_item(world: World, given: Object, subscription: str, place: int, start:
         raise invalid("The price specified is set to `type=one_time` but this field only accepts prices with `type=recurring`.", param)
     if not price["active"]:
         raise invalid("The price specified is inactive. This field only accepts active prices.", param)
-    quantity = given.get("quantity", 1)
-    if quantity < 0:
-        raise invalid("This value must be greater than or equal to 0.", f"items[{place}][quantity]", "parameter_invalid_integer")
+    quantity = quantity_of(given, place)
     made = blank(
         "subscription_item", world.store.new_id("si", 14), created=world.now(), current_period_start=start, current_period_end=end,
         discounts=[], tax_rates=[], quantity=quantity, subscription=subscription, metadata=merge_metadata({}, given.get("metadata")),
     )  # fmt: skip
     set_price(made, price)
     return made
+
+
+def quantity_of(given: Object, place: int) -> int:
+    quantity = int(given.get("quantity", 1))
+    if quantity < 0:
+        raise invalid("This value must be greater than or equal to 0.", f"items[{place}][quantity]", "parameter_invalid_integer")
+    return quantity
 
 
 def set_price(item: Object, price: Object) -> None:

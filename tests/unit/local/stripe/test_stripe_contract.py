@@ -8,6 +8,8 @@ import pytest
 import stripe
 from stripe._util import convert_to_stripe_object
 
+from local.stripe.params import _fields
+from local.stripe.routes import ROUTES, Route
 from local.stripe.world import API_VERSION
 from tests.unit.local.stripe.support import BACK, FIELDS, World, mistyped
 
@@ -105,3 +107,53 @@ async def test_the_prices_of_a_fresh_account(world: World) -> None:
         assert price.recurring is not None
         assert price.recurring.interval == "month"
         assert not isinstance(price.product, str)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path.pattern}")
+def test_each_route_has_a_declaration_that_can_be_read(route: Route) -> None:
+    assert ("expand" in _fields(route.params)) is (route.method != "DELETE" or "subscriptions" in route.path.pattern)
+
+
+async def test_the_sdk_reaches_each_resource(world: World) -> None:
+    """Those calls that no other test makes."""
+    sdk = world.sdk
+    customer = await world.customer("pm_card_visa")
+    product = await sdk.products.create_async({"name": "Cap", "default_price_data": {"currency": "eur", "unit_amount": 500}})
+    assert (await sdk.products.update_async(product.id, {"description": "Red"})).description == "Red"
+    assert (await sdk.products.retrieve_async(product.id, {"expand": ["default_price"]})).default_price.unit_amount == 500  # type: ignore[union-attr]
+    price = await sdk.prices.create_async({"currency": "eur", "unit_amount": 900, "product": product.id, "recurring": {"interval": "year"}})
+    assert not (await sdk.prices.update_async(price.id, {"active": False})).active
+    assert (await sdk.prices.list_async({"product": product.id, "type": "recurring"})).data[0].id == price.id
+    assert len((await sdk.products.list_async({"active": True})).data) == 3
+    card = await sdk.payment_methods.create_async({"type": "card", "card": {"token": "tok_visa"}, "billing_details": {"name": "Ann"}})
+    await sdk.payment_methods.attach_async(card.id, {"customer": customer.id})
+    changed = await sdk.payment_methods.update_async(card.id, {"metadata": {"a": "b"}})
+    assert (changed.billing_details.name, changed.metadata.to_dict()) == ("Ann", {"a": "b"})  # type: ignore[union-attr]
+    assert (await sdk.customers.payment_methods.retrieve_async(customer.id, card.id)).id == card.id
+    paid = await world.payment(customer=customer.id)
+    charge = await sdk.charges.update_async(str(paid.latest_charge), {"description": "Caps"})
+    assert (await sdk.balance_transactions.retrieve_async(str(charge.balance_transaction))).net == 941
+    refund = await sdk.refunds.create_async({"payment_intent": paid.id})
+    assert (await sdk.refunds.update_async(refund.id, {"metadata": {"why": "x"}})).metadata.to_dict() == {"why": "x"}  # type: ignore[union-attr]
+    assert [each.id for each in (await sdk.refunds.list_async({"payment_intent": paid.id})).data] == [refund.id]
+    saved = await sdk.setup_intents.create_async({"customer": customer.id})
+    assert (await sdk.setup_intents.update_async(saved.id, {"payment_method": card.id})).status == "requires_confirmation"
+    assert (await sdk.setup_intents.cancel_async(saved.id)).status == "canceled"
+    assert (await sdk.setup_intents.list_async({"customer": customer.id})).data[0].id == saved.id
+    sub = await sdk.subscriptions.create_async(
+        {"customer": customer.id, "items": [{"price": "price_pro"}], "collection_method": "send_invoice", "days_until_due": 30}
+    )
+    invoice = (await sdk.invoices.list_async({"customer": customer.id})).data[0]
+    assert (sub.status, invoice.status) == ("active", "open")
+    assert len((await sdk.invoices.line_items.list_async(invoice.id)).data) == 1
+    assert (await sdk.invoice_payments.list_async({"invoice": invoice.id})).data[0].status == "open"
+    assert (await sdk.invoices.pay_async(invoice.id, {"paid_out_of_band": True})).status == "paid"
+    await world.control("advance", {"to": sub["items"].data[0].current_period_end})
+    drafted = (await sdk.invoices.list_async({"status": "draft"})).data[0]
+    assert (await sdk.invoices.update_async(drafted.id, {"description": "Hello"})).description == "Hello"
+    assert (await sdk.invoices.finalize_invoice_async(drafted.id)).status == "open"
+    assert (await sdk.invoices.void_invoice_async(drafted.id)).status == "void"
+    with pytest.raises(stripe.InvalidRequestError):
+        await sdk.invoices.finalize_invoice_async(drafted.id)
+    event = (await sdk.events.list_async({"type": "invoice.*"})).data[0]
+    assert (await sdk.events.retrieve_async(event.id)).type == "invoice.voided"

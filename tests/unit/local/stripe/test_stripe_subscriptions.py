@@ -154,3 +154,62 @@ async def test_an_item_without_its_id_is_one_more(world: World) -> None:
         await world.sdk.subscriptions.update_async(sub.id, {"items": [{"price": "price_basic", "quantity": 3}]})
     more = await world.sdk.subscriptions.update_async(sub.id, {"items": [{"price": "price_pro"}]})
     assert len(more["items"].data) == 2
+
+
+async def test_a_trial_is_ended_or_moved(world: World) -> None:
+    customer = await world.customer("pm_card_visa")
+    sdk = world.sdk.subscriptions
+    sub, other = [await _subscribe(world, customer.id, trial_period_days=14) for _ in range(2)]
+    assert (await sdk.update_async(sub.id, {"trial_end": "now"})).status == "active"
+    assert (await _invoices(world, sub))[0] == ("subscription_cycle", "paid", 900)
+    later = int(world.time) + 20 * DAY
+    moved = await sdk.update_async(other.id, {"trial_end": later})
+    assert (moved.status, moved.trial_end, moved["items"].data[0].current_period_end) == ("trialing", later, later)
+    for past in (later - 30 * DAY, 5):
+        with pytest.raises(stripe.InvalidRequestError):
+            await sdk.update_async(other.id, {"trial_end": past})
+    item = moved["items"].data[0].id
+    await sdk.update_async(other.id, {"items": [{"id": item, "price": "price_pro", "quantity": 2}]})  # free as yet: no proration
+    await world.advance(days=21)
+    assert (await _invoices(world, other))[0] == ("subscription_cycle", "paid", 5800)
+
+
+async def test_another_interval_begins_at_once(world: World) -> None:
+    yearly = await world.sdk.prices.create_async(
+        {"currency": "usd", "unit_amount": 9000, "product": "prod_basic", "recurring": {"interval": "year"}}
+    )
+    sub = await _subscribe(world, (await world.customer("pm_card_visa")).id)
+    item = sub["items"].data[0]
+    await world.control("advance", {"to": (item.current_period_start + item.current_period_end) // 2})
+    changed = await world.sdk.subscriptions.update_async(sub.id, {"items": [{"id": item.id, "price": yearly.id}]})
+    now = (await world.http.get("/_test/state")).json()["now"]
+    new = changed["items"].data[0]
+    assert (new.current_period_start, changed.billing_cycle_anchor) == (now, now)
+    assert 365 * DAY <= new.current_period_end - now <= 366 * DAY
+    assert (await _invoices(world, sub))[0] == ("subscription_update", "paid", 9000 - 450)
+
+
+async def test_items_and_dates_that_are_refused(world: World) -> None:
+    sub = await _subscribe(world, (await world.customer("pm_card_visa")).id)
+    item = sub["items"].data[0].id
+    wrong: list[Any] = [
+        {"items": [{"id": "si_none", "quantity": 2}]},
+        {"items": [{"id": item, "deleted": True}]},
+        {"items": [{"id": item, "price": "price_none"}]},
+        {"items": [{"id": item, "quantity": -1}]},
+        {"cancel_at": 5},
+        {"cancel_at": 2_000_000_000, "cancel_at_period_end": True},
+        {"default_payment_method": "pm_none"},
+    ]
+    for given in wrong:
+        with pytest.raises(stripe.InvalidRequestError):
+            await world.sdk.subscriptions.update_async(sub.id, given)
+    assert (await world.sdk.subscriptions.retrieve_async(sub.id)).to_dict() == sub.to_dict()
+    two = await world.sdk.subscriptions.update_async(sub.id, {"items": [{"price": "price_pro"}], "proration_behavior": "none"})
+    one = await world.sdk.subscriptions.update_async(sub.id, {"items": [{"id": item, "deleted": True}], "proration_behavior": "none"})
+    assert (len(two["items"].data), [each.price.id for each in one["items"].data]) == (2, ["price_pro"])
+    at = int(world.time) + 5 * DAY
+    assert (await world.sdk.subscriptions.update_async(sub.id, {"cancel_at": at})).cancel_at == at
+    await world.advance(days=6)
+    ended = await world.sdk.subscriptions.retrieve_async(sub.id)
+    assert (ended.status, ended.ended_at) == ("canceled", at)
