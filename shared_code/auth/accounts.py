@@ -21,8 +21,10 @@ class Accounts:
         self._admin_emails, self._trust_admin_emails = admin_emails, trust_admin_emails
 
     async def get(self, user_id: str) -> User | None:
+        """None also for one that is being deleted."""
         row = await self._tables.get(USERS, user_id, USER_KEY)
-        return to_user(row) if row else None
+        user = to_user(row) if row else None
+        return None if user is None or user.deleting else user
 
     async def find(self, email: str) -> User | None:
         """Whose address it is: two reads, also when it is nobody's or no address at all."""

@@ -12,6 +12,7 @@ from shared_code.storage.ports import AlreadyExists, Delete, Insert, Missing, Ta
 
 from .models import User
 from .tables import USER_KEY, USERS, user_values
+from .user_index import UserIndex
 
 IDENTITIES = "identities"
 IDENTITY_KEY = "identity"
@@ -20,7 +21,7 @@ IDENTITY_KEY = "identity"
 
 class Identities:
     def __init__(self, tables: Tables, clock: Clock, audit: Audit) -> None:
-        self._tables, self._clock, self._audit = tables, clock, audit
+        self._tables, self._clock, self._audit, self._index = tables, clock, audit, UserIndex(tables)
 
     async def user_id(self, provider: str, subject: str, email: str) -> str:
         """Whose account it is; at first sight a new one is made. It is never joined to one that has the same address: who
@@ -59,6 +60,7 @@ class Identities:
             if first is not None and first != user.id:
                 await self._withdraw(user.id)
                 return first
+        await self._index.add(user)
         await self._audit.record("register", user_id=user.id, provider=provider)
         return user.id
 

@@ -26,7 +26,15 @@ class User:
     last_sign_in_at: datetime | None = None
     devices: tuple[str, ...] = ()
     """Fingerprints of the devices that have signed in, oldest first."""
+    deleting: bool = False
+    """Its owner has deleted it (``deletion.py``): for everyone else it is gone."""
     etag: str = ""
+
+    @property
+    def greeting(self) -> str | None:
+        """The name by which a mail may call its recipient. Not before the address is verified: a stranger may have chosen the
+        name, to have his words sent there."""
+        return self.name if self.email_verified else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from . import api_keys, mfa_logins, one_time
 from .identities import IDENTITIES, IDENTITY_KEY
 from .registration import PENDING
 from .tables import EMAIL_KEY, EMAILS, FAILURES_KEY, MFA_LOGIN_PREFIX, SESSION_PREFIX, USER_KEY, USERS, to_session, to_user
+from .user_index import UserIndex
 
 log = structlog.get_logger("lydian.auth")
 
@@ -23,15 +24,16 @@ KEYS_KEPT = timedelta(days=30)
 
 
 class AuthPurge:
-    def __init__(self, tables: Tables, clock: Clock) -> None:
-        self._tables, self._clock = tables, clock
+    def __init__(self, tables: Tables, clock: Clock, index: UserIndex) -> None:
+        self._tables, self._clock, self._index = tables, clock, index
 
     async def run(self) -> dict[str, int]:
-        counts = {"sessions": 0, "accounts": 0, "keys": 0, "tokens": 0, "mfa_logins": 0}
+        counts = {"sessions": 0, "accounts": 0, "keys": 0, "tokens": 0, "mfa_logins": 0, "indexed": 0}
         counts |= {"failures": await self._purge_failures(), "identities": await self._purge_identities()}
         partition = key = None
         while rows := await self._tables.query(USERS, after_partition=partition, after=key, limit=500):
             partition, key = rows[-1].partition, rows[-1].key
+            users = []
             for row in rows:
                 if row.key.startswith(SESSION_PREFIX) and to_session(row).expires_at <= self._clock.now():
                     counts["sessions"] += await self._remove(row)
@@ -45,6 +47,9 @@ class AuthPurge:
                     counts["identities"] += await self._remove(row)
                 elif row.key == USER_KEY and await self._is_cut_off(row):
                     counts["accounts"] += await self._remove(row)
+                elif row.key == USER_KEY and not to_user(row).deleting:
+                    users.append(to_user(row))
+            counts["indexed"] += await self._index.repair(users)
         await drop_expired(self._tables, PENDING, self._clock.now(), keep_days=1)
         log.info("purged", **counts)
         return counts
@@ -62,8 +67,8 @@ class AuthPurge:
 
     async def _is_cut_off(self, row: Row) -> bool:
         user = to_user(row)
-        if self._clock.now() - user.created_at < REGISTERING:
-            return False
+        if user.deleting or self._clock.now() - user.created_at < REGISTERING:
+            return False  # what is being deleted is ``deletion.py``'s
         if user.provider:  # it has no address here; its identity says whose it is
             return not await self._is_identified(user.id)
         address = await self._tables.get(EMAILS, normalise(user.email), EMAIL_KEY)

@@ -28,6 +28,7 @@ from .one_time import invalid_link
 from .refresh import hash_secret, new_secret
 from .sessions import Sessions
 from .tables import EMAIL_KEY, EMAILS, USER_KEY, USERS, session_key, session_values, to_user, user_values
+from .user_index import UserIndex
 
 log = structlog.get_logger("lydian.auth")
 
@@ -55,10 +56,11 @@ class Registration:
         events: Events,
         limiter: RateLimiter,
         address_rule: Rule | None,
+        index: UserIndex,
     ) -> None:
         """``address_rule`` limits registrations from one network address."""
         self._tables, self._clock, self._sessions, self._issuer, self._audit = tables, clock, sessions, issuer, audit
-        self._events, self._limiter, self._address_rule = events, limiter, address_rule
+        self._events, self._limiter, self._address_rule, self._index = events, limiter, address_rule, index
 
     async def register(self, email: str, password: str, name: str | None, client: Client, links: str) -> Tokens:
         """A new account, signed in, and a mail to verify its address; ``links`` is where its link leads.
@@ -86,6 +88,7 @@ class Registration:
             if present is None or present.values["user_id"] != user.id:
                 await self._tables.batch(USERS, user.id, [Delete(USER_KEY), Delete(session_key(session.id))])
                 raise _taken() from None
+        await self._index.add(user)
         await self._audit.record("register", user_id=user.id, address=client.address)
         await self._ask_for_mail({"kind": "verify_email", "id": ids.new_id(now), "user_id": user.id, "links": links})
         return await self._issuer.tokens(user, session, refresh_token)
@@ -128,6 +131,7 @@ class Registration:
             raise invalid_link()
         if not await self._forget(row):
             raise invalid_link()
+        await self._index.add(user)
         await self._audit.record("register", user_id=user.id)
         await self._audit.record("email_verified", user_id=user.id)
         stored = await self._tables.get(USERS, user.id, USER_KEY)
@@ -203,6 +207,14 @@ def _new_user(user_id: str, email: str, name: str | None, password_hash: str, no
         password_hash=password_hash,
         created_at=now,
     )
+
+
+async def withdraw(tables: Tables, user_id: str) -> None:
+    """Forget the registration that made an account, if a cut has left it: its link would make the account once more."""
+    try:
+        await tables.apply(_table_of(user_id), user_id, Delete(PENDING_KEY))
+    except Missing:
+        pass
 
 
 def _table_of(pending_id: str) -> str:

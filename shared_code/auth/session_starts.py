@@ -60,8 +60,8 @@ class SessionStarts:
     async def start(self, user: User, client: Client, *uses: Operation) -> Started:
         """A session for ``user`` as read, in one step with ``uses``: other rows of the user's partition that permit it once.
 
-        Raises Changed when the password, the second factor, the verification or the permission to sign in has changed since
-        then, Lost when one of ``uses`` cannot be carried out, and Busy. One storage call.
+        Raises Changed when the password, the second factor, the verification, the role or the permission to sign in has changed
+        since then, Lost when one of ``uses`` cannot be carried out, and Busy. One storage call.
         """
         session, token = self._sessions.new(user.id, client)
         start = _Start(user, session, token, uses)
@@ -111,5 +111,6 @@ class SessionStarts:
         return [results.get(index) or Busy("This account is being used by too many requests at once.") for index in range(len(starts))]
 
 
-def _decisive(user: User) -> tuple[str, bool, bool, bool]:
-    return user.password_hash, user.mfa_enabled, user.disabled, user.email_verified
+def _decisive(user: User) -> tuple[str, bool, bool, bool, str]:
+    # The role too: whoever is demoted loses their sessions, and must not begin one with the old role in its token.
+    return user.password_hash, user.mfa_enabled, user.disabled, user.email_verified, user.role

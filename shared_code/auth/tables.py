@@ -39,6 +39,7 @@ def user_values(user: User) -> dict[str, Value]:
         "provider": user.provider,
         "last_sign_in_at": user.last_sign_in_at,
         "devices": " ".join(user.devices),
+        "deleting": user.deleting,
     }
 
 
@@ -57,6 +58,7 @@ def to_user(row: Row) -> User:
         provider=_optional(values, "provider") or "",
         last_sign_in_at=_moment(values["last_sign_in_at"]) if values.get("last_sign_in_at") else None,
         devices=tuple(str(values.get("devices") or "").split()),
+        deleting=bool(values.get("deleting")),
         etag=row.etag,
     )
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shared_code.audit.trail import Trail
     from shared_code.auth.accounts import Accounts
     from shared_code.auth.api_keys import ApiKeys
+    from shared_code.auth.directory import Directory
     from shared_code.auth.events import AuthEvents
     from shared_code.auth.issuer import Issuer
     from shared_code.auth.key_store import KeyStore
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from shared_code.auth.sign_in import SignIn
     from shared_code.auth.supabase import Supabase
     from shared_code.auth.tokens import TokenVerifier
+    from shared_code.auth.user_index import UserIndex
     from shared_code.rate_limit import QuickLimiter, RateLimiter
 
 
@@ -84,6 +86,20 @@ class AuthParts(MailParts):
         )
 
     @cached_property
+    def user_index(self) -> "UserIndex":
+        from shared_code.auth.user_index import UserIndex
+
+        return UserIndex(self.storage.tables)
+
+    @cached_property
+    def directory(self) -> "Directory":
+        from shared_code.auth.directory import Directory
+
+        return Directory(
+            tables=self.storage.tables, accounts=self.accounts, sessions=self.sessions, index=self.user_index, audit=self.audit
+        )
+
+    @cached_property
     def registration(self) -> "Registration":
         from shared_code.auth.registration import Registration
         from shared_code.rate_limit import Rule
@@ -97,6 +113,7 @@ class AuthParts(MailParts):
             events=self.events,
             limiter=self.limiter,
             address_rule=Rule.of(self.settings.auth_register_address),
+            index=self.user_index,
         )
 
     @cached_property
@@ -242,4 +259,4 @@ class AuthParts(MailParts):
     def auth_purge(self) -> "AuthPurge":
         from shared_code.auth.purge import AuthPurge
 
-        return AuthPurge(self.storage.tables, self.clock)
+        return AuthPurge(self.storage.tables, self.clock, self.user_index)

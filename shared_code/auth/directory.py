@@ -1,0 +1,107 @@
+"""All users, for administrators: a list, a search, roles, and who may sign in."""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from shared_code.audit.ports import Audit
+from shared_code.errors import Busy, Conflict, InvalidInput, NotFound
+from shared_code.storage.ports import EtagMismatch, Merge, Missing, Tables, Value
+
+from .accounts import Accounts
+from .models import Role, User
+from .sessions import Change, Sessions
+from .tables import USER_KEY, USERS
+from .user_index import Found, UserIndex
+
+AT_ONCE = 25
+"""Users' rows that one page reads at the same time."""
+TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``next`` is where the following page begins; None at the end. A page may be short before the end."""
+
+    users: list[User]
+    next: str | None
+
+
+class Directory:
+    def __init__(self, *, tables: Tables, accounts: Accounts, sessions: Sessions, index: UserIndex, audit: Audit) -> None:
+        self._tables, self._accounts, self._sessions, self._index, self._audit = tables, accounts, sessions, index, audit
+
+    async def page(self, *, email: str | None, after: str | None, limit: int) -> Page:
+        """Accounts newest first; with ``email`` those whose address begins so, by address. One storage call and one for each user."""
+        if email is None:
+            found = await self._index.newest(after=after, limit=limit + 1)
+        else:
+            found = await self._index.by_email(email, after=after, limit=limit + 1)
+        at_once = asyncio.Semaphore(AT_ONCE)
+
+        async def read(each: Found) -> User | None:
+            async with at_once:
+                user = await self._accounts.get(each.user_id)
+                if user is None:
+                    await self._index.forget(each, email)
+                return user
+
+        users = await asyncio.gather(*(read(each) for each in found[:limit]))
+        return Page([user for user in users if user is not None], found[limit - 1].position if len(found) > limit else None)
+
+    async def change(self, actor_id: str, user_id: str, *, role: Role | None, disabled: bool | None) -> User:
+        """Set what is given; the account as it is then. Raises NotFound, Conflict and InvalidInput.
+
+        Whoever is disabled or demoted is signed out in the same step: an access token carries its role for 15 minutes, and
+        without its session it is worth nothing after five seconds. API keys ask for the account's row as often.
+        """
+        if role is None and disabled is None:
+            raise InvalidInput("There is nothing to change: role or disabled is wanted.", loc=("body",))
+        if actor_id == user_id and (disabled or role == "user"):
+            raise Conflict("Nobody disables or demotes their own account: ask another administrator.", code="cannot_change_self")
+        before = await self._accounts.get(user_id)
+        if before is None:
+            raise _not_found()
+        wanted = replace(before, role=role or before.role, disabled=before.disabled if disabled is None else disabled)
+        if role is not None and self._accounts.role_of(wanted) != role:
+            raise Conflict("This address is on ADMIN_EMAILS, which makes it an administrator.", code="role_is_configured")
+        values: dict[str, Value] = {}
+        if wanted.role != before.role:
+            values["role"] = wanted.role
+        if wanted.disabled != before.disabled:
+            values["disabled"] = wanted.disabled
+        if values.get("disabled") or values.get("role") == "user":
+            await self._end_sessions(user_id, values)
+        elif values:
+            await self._merge(user_id, values)
+        if "role" in values:
+            await self._audit.record("role_changed", user_id=user_id, role=wanted.role, by=actor_id)
+        if "disabled" in values:
+            await self._audit.record("user_disabled" if wanted.disabled else "user_enabled", user_id=user_id, by=actor_id)
+        return await self._accounts.get(user_id) or wanted
+
+    async def _end_sessions(self, user_id: str, values: dict[str, Value]) -> None:
+        def change(user: User, _: object) -> Change:
+            if user.deleting:
+                raise _not_found()
+            return Change(values)
+
+        try:
+            await self._sessions.end_all(user_id, change=change)
+        except Missing:
+            raise _not_found() from None
+
+    async def _merge(self, user_id: str, values: dict[str, Value]) -> None:
+        for _ in range(TRIES):
+            user = await self._accounts.get(user_id)
+            if user is None:
+                raise _not_found()
+            try:
+                await self._tables.apply(USERS, user_id, Merge(USER_KEY, values, user.etag))
+                return
+            except (EtagMismatch, Missing):
+                continue
+        raise Busy("This account is being changed by too many requests at once.")
+
+
+def _not_found() -> NotFound:
+    return NotFound("There is no such user.", code="user_not_found")
