@@ -27,6 +27,10 @@ class Mailer(Protocol):
         """Hand in a message. It never raises and waits for no mail system: what cannot be queued is logged."""
 
 
+MESSAGE_ID = "lydian_message_id"
+"""Under this name a provider gives our id of a message back in its reports."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A mail as it leaves: ``id`` is ours, safe to show to a mail provider."""

@@ -13,7 +13,7 @@ import structlog
 
 from shared_code.clock import Clock
 
-from .ports import Message, PermanentFailure, TemporaryFailure
+from .ports import MESSAGE_ID, Message, PermanentFailure, TemporaryFailure
 
 log = structlog.get_logger("lydian.mail")
 
@@ -22,7 +22,6 @@ TIMEOUT = 10.0
 TOTAL_TIMEOUT = 45.0
 """Seconds for everything; less than the lease of a record. The thread may go on for longer; what it gets is then unknown."""
 _ACCEPTED = 202
-MESSAGE_ID = "lydian_message_id"
 
 
 class _Answer(Protocol):

@@ -4,6 +4,7 @@ A report is signed with ECDSA (P-256, SHA-256) over the text of its time and the
 DER form, as SendGrid's settings page shows it (".../getting-started-event-webhook-security-features").
 """
 
+import asyncio
 import base64
 import re
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from shared_code.clock import Clock
 from shared_code.errors import InvalidRequest, NotConfigured, Unavailable
 
 from .orders import address_hash
+from .ports import MESSAGE_ID
 from .suppressions import Suppressions
 
 if TYPE_CHECKING:
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger("lydian.mail")
 
 MAX_AGE = timedelta(days=3)
-"""SendGrid repeats a report for a day; what is older was kept by somebody."""
+"""SendGrid repeats a report for a day (".../tracking-events/troubleshooting"); what is older was kept by somebody."""
 MAX_AHEAD = timedelta(minutes=10)
 _MAX_HEADER = 1024
+AT_ONCE = 32
+"""Addresses of one request that are written in parallel."""
 
 _DROPPED = {
     "bounced address": "bounce",
@@ -68,16 +72,22 @@ class SendGridReports:
         """
         if not isinstance(reports, list):
             raise InvalidRequest("A list of events is wanted.", code="invalid_events")
-        failed = 0
-        for address, reason, report in _suppressing(reports):
-            try:
-                if await self._suppressions.add(address, reason, at=self._moment(report), event_id=str(report.get("sg_event_id"))[:200]):
-                    log.warning("mail_address_suppressed", reason=reason, message_id=str(report.get("lydian_message_id"))[:64])
-            except Exception:
-                log.exception("mail_report_failed", reason=reason)
-                failed += 1
-        if failed:
+        found = _suppressing(reports)
+        stored: list[bool] = []
+        for start in range(0, len(found), AT_ONCE):
+            stored += await asyncio.gather(*(self._suppress(*each) for each in found[start : start + AT_ONCE]))
+        if not all(stored):
             raise Unavailable("Some events could not be stored; send them again.", retry_after=30)
+
+    async def _suppress(self, address: str, reason: str, report: dict[str, Any]) -> bool:
+        event_id, message_id = (str(report.get(name))[:128] for name in ("sg_event_id", MESSAGE_ID))
+        try:
+            if await self._suppressions.add(address, reason, at=self._moment(report), event_id=event_id):
+                log.warning("mail_address_suppressed", reason=reason, event_id=event_id, message_id=message_id)
+        except Exception:
+            log.exception("mail_report_failed", reason=reason, event_id=event_id)
+            return False
+        return True
 
     def _moment(self, report: dict[str, Any]) -> datetime:
         try:
