@@ -138,6 +138,7 @@ class Api:
     ) -> tuple[int, bytes, dict[str, str]]:
         """In one transaction; what it answers is remembered in the same, or after its undoing."""
         world = self._world
+        world.store.rollback()  # should a request before have failed in a way that nobody foresaw
         world.begin(None, None)
         timeline.catch_up(world)
         world.begin(request_id, record["id"] if record else None)

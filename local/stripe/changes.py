@@ -1,6 +1,6 @@
 """Changes of a subscription: prices, quantities, trials, and the prorations that come of them."""
 
-from . import customers, invoices
+from . import customers, drafts, invoices
 from .catalog import period_end
 from .errors import invalid, no_such
 from .params import Params, may_have, merge_metadata
@@ -72,13 +72,15 @@ def _change_items(world: World, subscription: Object, params: Params) -> None:
     new = items[0]["price"]["recurring"]
     other_cycle = (new["interval"], new["interval_count"]) != (recurring["interval"], recurring["interval_count"])
     if subscription["status"] != "trialing" and behavior != "none":
-        gone, came = [each for each in before if each not in items], [each for each in items if each not in before]
+        had, has = [{_worth(item) for item in some} for some in (before, items)]
+        gone = [item for item in before if other_cycle or _worth(item) not in has]
+        came = [item for item in items if _worth(item) not in had]
         left = (end_ - now) / max(1, end_ - start)
         for sign, some, note in ((-1, gone, "Unused time on"), (1, [] if other_cycle else came, "Remaining time on")):
             for item in some:
                 amount = sign * round(item["price"]["unit_amount"] * item["quantity"] * left)
                 text = f"{note} {item['quantity']} × {item['price']['id']}"
-                subscription["_lines"].append(invoices.line(world, subscription, item, now, end_, amount=amount, note=text))
+                subscription["_lines"].append(drafts.line(world, subscription, item, now, end_, amount=amount, note=text, proration=True))
     if other_cycle and subscription["status"] != "trialing":
         subscription["billing_cycle_anchor"] = now
         for item in items:
@@ -89,9 +91,13 @@ def _change_items(world: World, subscription: Object, params: Params) -> None:
         bill(world, subscription, waiting, params)
 
 
+def _worth(item: Object) -> tuple[str, str, int]:
+    return item["id"], item["price"]["id"], item["quantity"]
+
+
 def bill(world: World, subscription: Object, some: list[Object], params: Params) -> None:
     """Invoice a change at once."""
-    invoice = invoices.draft(world, subscription, some, "subscription_update")
+    invoice = drafts.draft(world, subscription, some, "subscription_update")
     invoices.finalize(world, invoice)
     if invoice["status"] == "open" and subscription["collection_method"] == "charge_automatically":
         error = invoices.collect(world, invoice)

@@ -167,8 +167,7 @@ def update_refund(world: World, params: Params, id: str) -> Object:
 
 def list_refunds(world: World, params: Params) -> Object:
     for name in ("charge", "payment_intent"):
-        if name in params:
-            world.get(name, params[name], name)
+        world.check(name, params, name)
     return page(world, "refund", params, "/v1/refunds", filters=("charge", "payment_intent"))
 
 

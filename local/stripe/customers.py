@@ -211,8 +211,7 @@ def list_methods(world: World, params: Params, customer: str | None = None) -> O
         alive(world, customer)
         params["customer"] = customer
         url = f"/v1/customers/{customer}/payment_methods"
-    elif "customer" in params:
-        world.get("customer", params["customer"], "customer")
+    world.check("customer", params, "customer")
     return page(world, "payment_method", params, url, lambda each: each["customer"] is not None, ("customer", "type"))
 
 

@@ -270,6 +270,5 @@ def capture(world: World, params: Params, id: str) -> Object:
 
 
 def listing(world: World, params: Params) -> Object:
-    if "customer" in params:
-        world.get("customer", params["customer"], "customer")
+    world.check("customer", params, "customer")
     return page(world, "payment_intent", params, "/v1/payment_intents", filters=("customer",))

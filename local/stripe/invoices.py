@@ -3,7 +3,7 @@
 from typing import Any
 
 from . import customers, intents
-from .blanks import blank
+from .drafts import due_of
 from .errors import StripeError, card_error, invalid
 from .params import Params, may_have
 from .store import Object
@@ -13,65 +13,15 @@ from .world import World, list_object, render, update_plain
 RETRIES = (3, 5, 7)  # days between the attempts to collect, after which the subscription ends
 
 
-def line(world: World, subscription: Object, item: Object, start: int, end: int, *, amount: int | None = None, note: str = "") -> Object:
-    """A line of a subscription's item; with `note`, a proration."""
-    price = item["price"]
-    total = price["unit_amount"] * item["quantity"] if amount is None else amount
-    product = world.store.peek("product", price["product"])
-    name = product["name"] if product else price["product"]
-    each = f"{item['quantity']} × {name} (at {price['unit_amount']} {price['currency']} / {price['recurring']['interval']})"
-    details = {
-        "invoice_item": None, "proration": bool(note), "proration_details": {"credited_items": None},
-        "subscription": subscription["id"], "subscription_item": item["id"],
-    }  # fmt: skip
-    made = blank(
-        "line_item", world.store.new_id("il"), amount=total, subtotal=total, currency=price["currency"], description=note or each,
-        discount_amounts=[], discountable=not note, discounts=[], period={"start": start, "end": end}, quantity=item["quantity"],
-        quantity_decimal=str(item["quantity"]), taxes=[], pretax_credit_amounts=[], metadata=dict(subscription["metadata"]),
-        parent={"type": "subscription_item_details", "invoice_item_details": None, "subscription_item_details": details},
-        pricing={"type": "price_details", "unit_amount_decimal": str(price["unit_amount"]),
-                 "price_details": {"price": price["id"], "product": price["product"]}},
-    )  # fmt: skip
-    made["subscription"] = subscription["id"]
-    return made
-
-
-def draft(world: World, subscription: Object, lines: list[Object], reason: str) -> Object:
-    customer = world.get("customer", subscription["customer"])
-    id = world.store.new_id("in")
-    total = sum(each["amount"] for each in lines)
-    due = max(0, total + min(0, customer["balance"]))
-    now = world.now()
-    sends = subscription["collection_method"] == "send_invoice"
-    invoice = world.new(
-        "invoice", "in", id=id, account_country="US", account_name="Lydian", amount_due=due, amount_paid=0, amount_overpaid=0,
-        amount_remaining=due, amount_shipping=0, attempt_count=0, attempted=False, auto_advance=True, billing_reason=reason,
-        automatic_tax={"enabled": False, "liability": None, "status": None, "disabled_reason": None, "provider": None},
-        collection_method=subscription["collection_method"], currency=subscription["currency"], customer=customer["id"],
-        customer_email=customer["email"], customer_name=customer["name"], customer_address=customer["address"],
-        customer_phone=customer["phone"], customer_tax_exempt="none", customer_tax_ids=[], default_tax_rates=[], discounts=[],
-        issuer={"type": "self"}, period_start=min(each["period"]["start"] for each in lines),
-        lines=list_object(f"/v1/invoices/{id}/lines", [{**each, "invoice": id} for each in lines]),
-        due_date=now + 86400 * subscription["days_until_due"] if sends else None,
-        parent={"type": "subscription_details", "quote_details": None,
-                "subscription_details": {"metadata": dict(subscription["metadata"]), "subscription": subscription["id"]}},
-        payment_settings={"default_mandate": None, "payment_method_options": None, "payment_method_types": None},
-        period_end=now, post_payment_credit_notes_amount=0, pre_payment_credit_notes_amount=0, starting_balance=customer["balance"],
-        status="draft", subtotal=total, subtotal_excluding_tax=total, total=total, total_excluding_tax=total, total_discount_amounts=[],
-        status_transitions={"finalized_at": None, "marked_uncollectible_at": None, "paid_at": None, "voided_at": None},
-        total_pretax_credit_amounts=[], total_taxes=[],
-    )  # fmt: skip
-    subscription["latest_invoice"] = id
-    world.emit("invoice.created", invoice)
-    return invoice
-
-
 def finalize(world: World, invoice: Object) -> None:
     """Open it, with a payment intent for what is due; nothing due means paid."""
     customer = world.get("customer", invoice["customer"])
     number = customer["next_invoice_sequence"]
     customer["next_invoice_sequence"] = number + 1
-    customer["balance"] = min(0, customer["balance"] + invoice["total"])  # a credit is used up, or grows by a negative total
+    owed = customer["balance"] + invoice["total"]
+    due = due_of(owed, invoice["currency"])
+    invoice.update(amount_due=due, amount_remaining=due, starting_balance=customer["balance"])
+    customer["balance"] = owed - due  # a credit that is left, or too little to charge
     invoice.update(
         status="open", number=f"{customer['invoice_prefix']}-{number:04}", effective_at=world.now(), automatically_finalizes_at=None,
         ending_balance=customer["balance"], hosted_invoice_url=f"{world.base_url}/pages/invoice/{invoice['id']}",
@@ -204,8 +154,7 @@ def update(world: World, params: Params, id: str) -> Object:
 
 
 def listing(world: World, params: Params) -> Object:
-    if "customer" in params:
-        world.get("customer", params["customer"], "customer")
+    world.check("customer", params, "customer")
     wanted = params.get("subscription")
     return page(
         world, "invoice", params, "/v1/invoices",

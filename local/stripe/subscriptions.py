@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import customers, invoices, setups
+from . import customers, drafts, invoices, setups
 from .blanks import blank
 from .catalog import period_end
 from .errors import StripeError, invalid, missing, no_such
@@ -141,7 +141,7 @@ def lines(world: World, subscription: Object) -> list[Object]:
     """What the next invoice holds: prorations that wait for it, and each item's period."""
     free = subscription["status"] == "trialing"
     made: list[Object] = subscription["_lines"] + [
-        invoices.line(
+        drafts.line(
             world, subscription, item, item["current_period_start"], item["current_period_end"], amount=0 if free else None,
             note="Trial period" if free else "",
         )
@@ -163,7 +163,7 @@ def _begin(world: World, subscription: Object, behavior: str) -> None:
             "more information, visit https://stripe.com/docs/billing/payment-methods/default#set-a-default-payment-method.",
             code="resource_missing",
         )
-    invoice = invoices.draft(world, subscription, lines(world, subscription), "subscription_create")
+    invoice = drafts.draft(world, subscription, lines(world, subscription), "subscription_create")
     invoice["_quiet"] = True  # the subscription is told of when this is over, as one event
     error: StripeError | None = None
     if not automatic:
@@ -211,6 +211,10 @@ def end(world: World, subscription: Object, reason: str) -> None:
     now = world.now()
     subscription.update(status="canceled", ended_at=now, canceled_at=subscription["canceled_at"] or now)
     subscription["cancellation_details"]["reason"] = subscription["cancellation_details"]["reason"] or reason
+    for each in [*world.store.all("invoice")]:  # what is owed stays owed, but is no longer collected
+        owner = each["parent"]["subscription_details"]["subscription"]
+        if owner == subscription["id"] and each["status"] in ("draft", "open"):
+            world.get("invoice", each["id"]).update(auto_advance=False, next_payment_attempt=None, automatically_finalizes_at=None)
     world.emit("customer.subscription.deleted", subscription)
 
 
@@ -220,8 +224,7 @@ def retrieve(world: World, params: Params, id: str) -> Object:
 
 def listing(world: World, params: Params) -> Object:
     status = params.get("status")
-    if "customer" in params:
-        world.get("customer", params["customer"], "customer")
+    world.check("customer", params, "customer")
 
     def wanted(subscription: Object) -> bool:
         prices = [item["price"]["id"] for item in subscription["items"]["data"]]
@@ -238,9 +241,6 @@ def cancel(world: World, params: Params, id: str) -> Object:
         raise no_such("subscription", id, "id", 404)
     subscription["cancellation_details"].update(params.get("cancellation_details") or {})
     subscription.update(cancel_at_period_end=False, cancel_at=None, canceled_at=world.now())
-    latest = world.store.get("invoice", subscription["latest_invoice"] or "")
-    if latest and latest["status"] in ("open", "draft") and subscription["status"] in ("incomplete", "past_due"):
-        latest.update(auto_advance=False, next_payment_attempt=None)
     end(world, subscription, "cancellation_requested")
     return subscription
 

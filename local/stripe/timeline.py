@@ -5,7 +5,7 @@ A renewal's invoice is a draft for an hour before it is finalized and collected,
 
 from collections.abc import Iterator
 
-from . import charges, invoices, subscriptions
+from . import charges, drafts, invoices, subscriptions
 from .catalog import period_end
 from .store import Object
 from .world import World
@@ -62,7 +62,7 @@ def _due(world: World) -> Iterator[tuple[int, str, str, str]]:
 
 
 def _draft_renewal(world: World, sub: Object, at_once: bool = False) -> None:
-    invoice = invoices.draft(world, sub, subscriptions.lines(world, sub), "subscription_cycle")
+    invoice = drafts.draft(world, sub, subscriptions.lines(world, sub), "subscription_cycle")
     if at_once:
         invoices.finalize(world, invoice)
         _collect(world, invoice)
@@ -120,9 +120,6 @@ def _collect(world: World, invoice: Object) -> None:
 
 
 def _finalize(world: World, invoice: Object) -> None:
-    if invoices.of_subscription(world, invoice)["status"] == "canceled":
-        invoice.update(automatically_finalizes_at=None, auto_advance=False)
-        return
     invoices.finalize(world, invoice)
     _collect(world, invoice)
 

@@ -55,6 +55,11 @@ class World:
             raise no_such(kind, id, param, status)
         return found
 
+    def check(self, kind: str, params: Params, param: str) -> None:
+        """That what a list is asked for exists, or did."""
+        if param in params and self.store.peek(kind, params[param]) is None:
+            raise no_such(kind, params[param], param)
+
     def secret(self, id: str) -> str:
         return f"{id}_secret_{secrets.token_hex(12)}"
 

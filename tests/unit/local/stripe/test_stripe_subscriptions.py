@@ -213,3 +213,28 @@ async def test_items_and_dates_that_are_refused(world: World) -> None:
     await world.advance(days=6)
     ended = await world.sdk.subscriptions.retrieve_async(sub.id)
     assert (ended.status, ended.ended_at) == ("canceled", at)
+
+
+async def test_a_customer_is_deleted_in_the_midst_of_dunning(world: World) -> None:
+    customer = await world.customer("pm_card_visa")
+    sub = await _subscribe(world, customer.id)
+    bad = await world.sdk.payment_methods.attach_async("pm_card_chargeCustomerFail", {"customer": customer.id})
+    await world.sdk.customers.update_async(customer.id, {"invoice_settings": {"default_payment_method": bad.id}})
+    await world.advance(days=32)
+    assert await _status(world, sub) == "past_due"
+    await world.sdk.customers.delete_async(customer.id)
+    before = len(await world.types())
+    await world.advance(days=60)
+    assert (await _status(world, sub), len(await world.types())) == ("canceled", before)
+
+
+async def test_what_is_too_little_to_charge_waits_in_the_balance(world: World) -> None:
+    small = await world.sdk.prices.create_async(
+        {"currency": "usd", "unit_amount": 30, "product": "prod_basic", "recurring": {"interval": "month"}}
+    )
+    customer = await world.customer("pm_card_visa")
+    sub = await world.sdk.subscriptions.create_async({"customer": customer.id, "items": [{"price": small.id}]})
+    assert (sub.status, await _invoices(world, sub)) == ("active", [("subscription_create", "paid", 0)])
+    await world.advance(days=32)
+    assert (await _invoices(world, sub))[0] == ("subscription_cycle", "paid", 60)
+    assert (await world.sdk.customers.retrieve_async(customer.id)).balance == 0
