@@ -157,6 +157,7 @@ async def test_a_deleted_customer(world: World) -> None:
     assert (await world.sdk.customers.retrieve_async(customer.id)).deleted
     assert (await world.sdk.subscriptions.retrieve_async(sub.id)).status == "canceled"
     assert (await world.sdk.customers.list_async()).data == []
+    assert len((await world.sdk.payment_intents.list_async({"customer": customer.id})).data) == 1
     with pytest.raises(stripe.InvalidRequestError) as refused:
         await world.payment(customer=customer.id)
     assert refused.value.code == "resource_missing"
