@@ -21,12 +21,14 @@ PROBES = "probes"
 
 _last: WeakKeyDictionary[Container, tuple[float, dict[str, Any]]] = WeakKeyDictionary()
 # Services whose code this build does not contain yet say so instead of pretending.
-BUILT = ("auth", "files")
+BUILT = ("auth", "files", "payments")
 
 
 async def probe(container: Container) -> dict[str, dict[str, Any]]:
     """Ask every configured dependency now, in parallel, each with its own time-out."""
-    checks = {"storage": lambda: container.storage.check()}
+    checks: dict[str, Callable[[], Awaitable[object]]] = {"storage": lambda: container.storage.check()}
+    if "payments" in container.settings.services and container.settings.stripe_secret_key:
+        checks["stripe"] = lambda: container.payments_gateway.check()
     results = await asyncio.gather(*(_timed(check) for check in checks.values()))
     return dict(zip(checks, results, strict=True))
 
@@ -61,6 +63,8 @@ async def summary(container: Container) -> tuple[str, dict[str, Any]]:
             services[service] = {"status": "not_configured", "detail": "not part of this version yet"}
         elif storage["status"] != "ok":
             services[service] = {"status": "down", "detail": f"storage: {storage.get('detail', 'down')}"}
+        elif service == "payments" and not container.settings.stripe_secret_key:
+            services[service] = {"status": "not_configured", "detail": "STRIPE_SECRET_KEY is not set"}
         else:
             services[service] = {"status": "ok"}
     return "ok" if storage["status"] == "ok" else "degraded", services

@@ -6,10 +6,10 @@ module of its own; a later one may use what an earlier one makes.
 
 from shared_code.storage.events import Event
 
-from .files import FilesParts
+from .payments import PaymentsParts
 
 
-class Container(FilesParts):
+class Container(PaymentsParts):
     async def handle_event(self, service: str, event: Event) -> None:
         match service:
             case "auth":

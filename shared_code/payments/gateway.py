@@ -1,19 +1,27 @@
-"""Stripe through its SDK, which nothing else imports; it is loaded when first asked, in a thread, since that takes 0.3 s."""
+"""Stripe through its SDK, which nothing else imports but its HTTP client beside this.
+
+It is loaded when first asked, in a thread, since that takes 0.3 s.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared_code.errors import LydianError, NotFound
 
 from .gateway_errors import timed_out, translate
 from .ports import Answer, Kind, Object
 
+if TYPE_CHECKING:
+    import httpx
+
 CONNECT, READ, WHOLE = 5.0, 20.0, 30.0
 """Seconds for a connection, between two pieces of an answer, and for a call with all its tries."""
 RETRIES = 2
 """Further tries of a call that found no connection, or that Stripe asks to repeat; its idempotency key makes that safe."""
+
+CHECKED_FOR = 5.0
 
 _SERVICES: Mapping[Kind, str] = {
     "payment_intent": "payment_intents",
@@ -36,9 +44,12 @@ _WHOLE_LIST: Mapping[Kind, Object] = {"subscription": {"status": "all"}}
 class StripeGateway:
     """The port Gateway over Stripe's API at ``base``. ``api_key`` is never logged and in no message."""
 
-    def __init__(self, api_key: str, base: str) -> None:
-        self._api_key, self._base = api_key, base
+    def __init__(self, api_key: str, base: str, *, transport: "httpx.AsyncBaseTransport | None" = None) -> None:
+        """``transport``: other than the network, for tests."""
+        self._api_key, self._base, self._transport = api_key, base, transport
         self._client: asyncio.Future[tuple[Any, Any]] | None = None
+        self._checking = asyncio.Lock()
+        self._checked: tuple[float, LydianError | None] | None = None
 
     async def create(self, kind: Kind, params: Object, *, key: str) -> Answer:
         return await self._change(kind, "create", (), params, key)
@@ -68,7 +79,18 @@ class StripeGateway:
         return page["data"], bool(page["has_more"])
 
     async def check(self) -> None:
-        await self.list_page("price", starting_after=None, limit=1)
+        """At most one request in CHECKED_FOR seconds: anyone may ask whether we are well."""
+        async with self._checking:
+            now = asyncio.get_running_loop().time()
+            if self._checked is None or now - self._checked[0] > CHECKED_FOR:
+                try:
+                    await self.list_page("price", starting_after=None, limit=1)
+                    self._checked = (now, None)
+                except LydianError as error:
+                    self._checked = (now, error)
+            failure = self._checked[1]
+        if failure is not None:
+            raise failure
 
     async def aclose(self) -> None:
         if self._client is not None:
@@ -108,7 +130,9 @@ class StripeGateway:
         import httpx
         import stripe
 
-        http = stripe.HTTPXClient(timeout=httpx.Timeout(READ, connect=CONNECT))
+        from .gateway_http import StripeHttp
+
+        http = StripeHttp(httpx.Timeout(READ, connect=CONNECT), self._transport)
         client = stripe.StripeClient(self._api_key, base_addresses={"api": self._base}, http_client=http, max_network_retries=RETRIES)
         return client, http
 

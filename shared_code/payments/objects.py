@@ -81,7 +81,7 @@ def partition_of(customer_id: str | None) -> str:
 
 
 def inverted(seconds: int) -> str:
-    return f"{max(0, _LAST - seconds):010}"
+    return f"{min(max(0, _LAST - seconds), _LAST):010}"
 
 
 def key_of(kind: Kind, fetched: Object) -> str:

@@ -15,7 +15,7 @@ from shared_code.web import bridge
 from tests.unit.apps import App, make_app
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILT = ("auth", "files")
+BUILT = ("auth", "files", "payments")
 
 
 def http_functions(app: App) -> dict[str, tuple[str, list[str] | None]]:

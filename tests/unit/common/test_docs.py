@@ -14,7 +14,7 @@ OPEN = {
     ("post", "/api/auth/login/mfa"),
     ("get", "/.well-known/openid-configuration"), ("get", "/share/{token}"), ("post", "/api/webhooks/sendgrid"),
     ("post", "/api/auth/verify-email"), ("post", "/api/auth/forgot-password"), ("post", "/api/auth/reset-password"),
-    ("get", "/auth/verify-email"), ("get", "/auth/reset-password"),
+    ("get", "/auth/verify-email"), ("get", "/auth/reset-password"), ("get", "/api/payments/config"),
 }  # fmt: skip
 EITHER = ("post", "/api/auth/verify-email/request")
 """Takes a token, or says in its body what it needs no token for."""
