@@ -8,13 +8,14 @@ from shared_code.mail.ports import Mail, Mailer
 from shared_code.storage.events import Event, unknown
 
 from .accounts import Accounts
+from .deletion import Deletion
 from .models import User
 from .one_time import OneTimeTokens
 
 
 class AuthEvents:
-    def __init__(self, *, accounts: Accounts, one_time: OneTimeTokens, mailer: Mailer, audit: Audit) -> None:
-        self._accounts, self._one_time, self._mailer, self._audit = accounts, one_time, mailer, audit
+    def __init__(self, *, accounts: Accounts, one_time: OneTimeTokens, mailer: Mailer, audit: Audit, deletion: Deletion) -> None:
+        self._accounts, self._one_time, self._mailer, self._audit, self._deletion = accounts, one_time, mailer, audit, deletion
 
     async def handle(self, event: Event) -> None:
         """Carry out one event; safe to repeat: a mail has the event's id as its key, so that it is sent once."""
@@ -27,6 +28,8 @@ class AuthEvents:
                 await self._registration(event)
             case "new_device":
                 await self._new_device(event)
+            case "user_data_removed":
+                await self._deletion.answered(str(event["user_id"]), str(event["service"]), int(event["round"] or 0))
             case _:
                 raise unknown("auth", event)
 
@@ -38,8 +41,7 @@ class AuthEvents:
         device, address, at = (str(event[name]) for name in ("device", "address", "at"))
         await self._audit.record("new_device", user_id=user.id, session_id=event["session_id"], device=device, address=address)
         values = {"device": device, "address": address, "time": at}
-        name = user.name if user.email_verified else None
-        await self._mailer.send(Mail(user.email, "new_device", values, name=name, key=f"new_device:{event['session_id']}"))
+        await self._mailer.send(Mail(user.email, "new_device", values, name=user.greeting, key=f"new_device:{event['session_id']}"))
 
     async def _forgot_password(self, event: Event) -> None:
         """A link for the account of this address, if there is one that signs in here."""
@@ -49,7 +51,7 @@ class AuthEvents:
         token = await self._one_time.issue(user.id, "reset")
         await self._audit.record("password_reset_requested", user_id=user.id, address=event["address"])
         link = f"{event['links']}/reset-password?token={token}"
-        await self._mailer.send(Mail(user.email, "reset_password", {"link": link}, name=user.name, key=f"reset:{event['id']}"))
+        await self._mailer.send(Mail(user.email, "reset_password", {"link": link}, name=user.greeting, key=f"reset:{event['id']}"))
 
     async def _verify_email(self, event: Event) -> None:
         """A link for an unverified account: the caller's own (``user_id``), or that of an address."""
@@ -75,6 +77,5 @@ class AuthEvents:
             await self._mail_link(user.email, await self._one_time.issue(user.id, "verify"), event)
 
     async def _mail_link(self, to: str, token: str, event: Event) -> None:
-        # Without a name: nobody has confirmed that whoever chose the name has this address, and it would carry any text there.
         link = f"{event['links']}/verify-email?token={token}"
         await self._mailer.send(Mail(to, "verify_email", {"link": link}, key=f"verify:{event['id']}"))

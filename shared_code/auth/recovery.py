@@ -156,7 +156,7 @@ class Recovery:
         user = await self._accounts.get(user_id)
         if user is not None:
             values = {"address": client.address, "device": devices.name_of(client.user_agent), "time": rfc3339(self._clock.now())}
-            await self._mailer.send(Mail(user.email, "password_changed", values, name=user.name))
+            await self._mailer.send(Mail(user.email, "password_changed", values, name=user.greeting))
         return user
 
     async def _forgive(self, email: str) -> None:
@@ -171,7 +171,7 @@ class Recovery:
         if not is_address(email):
             return False
         try:
-            await self._limiter.take("mail_client", client.address, self._address_rule)
+            await self._limiter.take("mail_client", client.network, self._address_rule)
             await self._limiter.take(kind, normalise(email), rule)
         except (RateLimited, Busy):
             return False
