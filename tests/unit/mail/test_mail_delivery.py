@@ -10,7 +10,7 @@ import structlog
 from shared_code import ids
 from shared_code.errors import StorageUnavailable
 from shared_code.mail.delivery import POISON, delay_before
-from shared_code.mail.orders import ATTEMPTS, address_hash
+from shared_code.mail.orders import ATTEMPTS, Order, address_hash
 from shared_code.mail.ports import Mail, Message, PermanentFailure, TemporaryFailure
 from shared_code.mail.records import LEASE, PREFIX
 from shared_code.storage.events import Event
@@ -78,7 +78,7 @@ class Post:
 
 async def test_sent_once() -> None:
     post = Post()
-    event = post.event()
+    event = post.event(f" {TO}\n")
     await post.handle(event)
     await post.handle(event)
     [message] = post.provider.sent
@@ -142,9 +142,9 @@ async def test_who_dies_while_sending_is_replaced() -> None:
 
 async def test_waiting_for_another_ends() -> None:
     post = Post()
-    await post.app.container.mail_records.claim(_order(post.event()))
+    await post.app.container.mail_records.claim(Order.of(post.event()))
     event = post.event(key="k")
-    await post.app.container.mail_records.claim(_order(event))
+    await post.app.container.mail_records.claim(Order.of(event))
     while len(post.events.sent) < 10:
         before = len(post.events.sent)
         await post.handle(event)
@@ -152,12 +152,6 @@ async def test_waiting_for_another_ends() -> None:
             break
         event = post.events.sent[-1][0]
     assert len(post.events.sent) == 3, "without a queue nothing delays: it must not turn for ever"
-
-
-def _order(event: Event) -> Any:
-    from shared_code.mail.orders import Order
-
-    return Order.of(event)
 
 
 async def test_a_temporary_failure_is_tried_again_later() -> None:

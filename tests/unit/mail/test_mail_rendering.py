@@ -12,7 +12,7 @@ from shared_code.mail.ports import Template
 from shared_code.mail.rendering import Rendered, render
 from shared_code.mail.wording import TEMPLATES
 
-LINK = "https://app.example.com/verify?token=a-b_c&x=1"
+LINK = "https://app.example.com/verify?token=a-b_c&lt=1"
 NEEDED: dict[Template, dict[str, str]] = {
     "verify_email": {"link": LINK},
     "reset_password": {"link": LINK},

@@ -96,6 +96,7 @@ async def test_one_bad_report_loses_no_other(app: App) -> None:
     odd[1]["sg_event_id"] = {"a": "x" * 9999}
     assert (await post(app, [*bad, report("bounce"), *odd, {"email": "c@example.com", "event": "unsubscribe"}])).status_code == 204
     assert await reasons(app, "ada@example.com", "b@example.com", "c@example.com") == ["bounce", "spamreport", "unsubscribe"]
+    assert len(await app.storage.tables.query(TABLE)) == 3
 
 
 async def test_storage_that_fails_once_loses_no_report(app: App) -> None:
