@@ -23,6 +23,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--app", type=Path, default=ROOT, help="folder of host.json and function_app.py (default: the project)")
     parser.add_argument("--data", type=Path, help="folder of Azurite and the trigger receipts (default: .data in the app's folder)")
     parser.add_argument("--no-azurite", action="store_true", help="start no Azurite: use the storage that the settings name, or none")
+    parser.add_argument(
+        "--no-stripe", action="store_true", help="start no stand-in for Stripe: payments answer 503 without STRIPE_SECRET_KEY"
+    )
     parser.add_argument("--no-timers", action="store_true", help="leave timers to POST /admin/functions/NAME")
     parser.add_argument("--quiet", action="store_true", help="no line for each request")
     return parser.parse_args(arguments)

@@ -20,6 +20,7 @@ from .cors import Cors
 from .host import Host
 from .routes import Route, read_routes
 from .settings import HostConfig, LocalConfig, StartError, body_limit, resolve
+from .stripe_child import StripeStandIn, wants_stripe
 from .triggers import Triggers
 from .triggers.run import Runner
 from .worker import Function, Worker
@@ -55,6 +56,7 @@ class Session:
         self._local = local
         self._listener = listener
         self._azurite: services.Azurite | None = None
+        self._stripe: StripeStandIn | None = None
 
     def run(self) -> int:
         """Blocks until a signal. Raises StartError; whatever happens, no child is left."""
@@ -62,7 +64,10 @@ class Session:
         # SIGTERM while blocking code starts storage: the same way out as Ctrl-C.
         signal.signal(signal.SIGTERM, _interrupt)
         try:
+            self._prepare_stripe()
             self._prepare_storage()
+            if self._stripe is not None:
+                self._stripe.ready()  # it came up while storage did
             sys.path.insert(0, str(self._app_dir))
             os.chdir(self._app_dir)
             os.environ.setdefault("WEBSITE_HOSTNAME", f"localhost:{self._port}")
@@ -72,12 +77,18 @@ class Session:
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            if self._azurite is not None:
-                self._azurite.stop()
+            for child in (self._stripe, self._azurite):
+                if child is not None:
+                    child.stop()
 
     @property
     def _port(self) -> int:
         return int(self._listener.getsockname()[1])
+
+    def _prepare_stripe(self) -> None:
+        if self._app_dir == self._root and not self._options.no_stripe and wants_stripe(os.environ):
+            self._stripe = StripeStandIn(self._root, self._data_dir)
+            self._stripe.launch(self._port, os.environ)
 
     def _prepare_storage(self) -> None:
         if self._options.no_azurite:
@@ -174,6 +185,7 @@ class Session:
             ("Worker", f"{self._options.worker}, Python {sys.version_info.major}.{sys.version_info.minor}"),
             ("Storage", storage),
             ("Data", str(self._data_dir)),
+            *([("Stripe", f"a stand-in at {self._stripe.url}, no money moves")] if self._stripe is not None else []),
         ]
         if others:
             first = min(others, key=lambda function: function.kind != "timertrigger").name

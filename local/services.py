@@ -80,10 +80,11 @@ def share_named_storage(environ: MutableMapping[str, str]) -> None:
 class Child:
     """A process on the leash: it ends when `stop` is called and when this process dies."""
 
-    def __init__(self, command: Sequence[str], log_file: Path) -> None:
+    def __init__(self, command: Sequence[str], log_file: Path, cwd: Path | None = None) -> None:
         with log_file.open("ab") as output:
-            self._process = subprocess.Popen(  # our own command line  # our own command line
+            self._process = subprocess.Popen(  # our own command line
                 [sys.executable, "-I", "-S", str(Path(leash.__file__)), *command],
+                cwd=cwd,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -20,7 +20,7 @@ from shared_code.payments.schemas import ConfirmRequest, PaymentRequest
 from shared_code.storage import cursors
 from shared_code.web.endpoint import Endpoint, idempotent
 
-from . import customers, hosted, refunds, subscriptions
+from . import customers, hosted, refunds, subscriptions, webhooks
 from .parts import Moment, OfCustomer, PaymentsCaller, StripeKey, actor, moment, page
 
 router = APIRouter(tags=["payments"], route_class=Endpoint)
@@ -102,6 +102,7 @@ customers.add_routes(router)
 subscriptions.add_routes(router)
 refunds.add_routes(router)
 hosted.add_routes(router)
+webhooks.add_routes(router)
 
 
 @router.get("/api/payments/{payment_id}", name="payments_get_payment", response_model=PaymentResponse)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 
 from functions.dependencies import ContainerDep, Cursor, Limit
 from shared_code.errors import NotConfigured
@@ -11,18 +11,21 @@ from shared_code.payments.event_schemas import EventList, EventResponse, Receive
 from shared_code.payments.inbox import Status
 from shared_code.storage import cursors
 from shared_code.web import json_body
-from shared_code.web.callers import Caller, CallerDependency
-from shared_code.web.endpoint import Endpoint
 
-router = APIRouter(tags=["payments"], route_class=Endpoint)
-
-AdminCaller = Annotated[Caller, Depends(CallerDependency("payments", admin=True))]
+from .parts import AdminCaller
 
 RECONCILED_FOR = 60.0
 """Seconds that a reconciliation by hand works before it answers with what it has; the next call goes on there."""
 
 
-@router.post("/api/webhooks/stripe", name="payments_stripe_webhook")
+def add_routes(router: APIRouter) -> None:
+    router.post("/api/webhooks/stripe", name="payments_stripe_webhook")(stripe_webhook)
+    router.get("/api/payments/events", name="payments_list_events")(list_events)
+    router.post("/api/payments/events/{event_id}/replay", name="payments_replay_event")(replay_event)
+    router.post("/api/payments/reconcile", name="payments_reconcile")(reconcile)
+    router.get("/api/payments/stats", name="payments_stats")(stats)
+
+
 async def stripe_webhook(request: Request, container: ContainerDep) -> ReceivedResponse:
     """Take one event of Stripe: verified, stored, acknowledged, and then processed behind a queue."""
     secrets = container.settings.stripe_webhook_secrets
@@ -33,7 +36,6 @@ async def stripe_webhook(request: Request, container: ContainerDep) -> ReceivedR
     return ReceivedResponse(duplicate=not await container.payments_inbox.receive(body))
 
 
-@router.get("/api/payments/events", name="payments_list_events")
 async def list_events(
     caller: AdminCaller,
     container: ContainerDep,
@@ -49,20 +51,17 @@ async def list_events(
     return EventList(items=[EventResponse.of(event) for _, event in page], next_cursor=following)
 
 
-@router.post("/api/payments/events/{event_id}/replay", name="payments_replay_event")
 async def replay_event(event_id: str, caller: AdminCaller, container: ContainerDep) -> EventResponse:
     """Process an event again now; its state says what came of it."""
     return EventResponse.of(await container.payments_processor.replay(event_id))
 
 
-@router.post("/api/payments/reconcile", name="payments_reconcile")
 async def reconcile(caller: AdminCaller, container: ContainerDep) -> ReportResponse:
     """Compare the mirror with Stripe, repair it, and report the drift. One that is not finished goes on with the next call."""
     report = await container.payments_reconciliation.run(RECONCILED_FOR)
     return ReportResponse.of(report)
 
 
-@router.get("/api/payments/stats", name="payments_stats")
 async def stats(caller: AdminCaller, container: ContainerDep) -> StatsResponse:
     """Everyone's counts and sums by currency and status, as of the last roll-up. Currencies are never added together."""
-    return StatsResponse.of(await container.payment_statistics.latest())
+    return StatsResponse.of(await container.payments_statistics.latest())

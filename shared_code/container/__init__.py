@@ -6,10 +6,10 @@ module of its own; a later one may use what an earlier one makes.
 
 from shared_code.storage.events import Event
 
-from .payments import PaymentsParts
+from .inbox import InboxParts
 
 
-class Container(PaymentsParts):
+class Container(InboxParts):
     async def handle_event(self, service: str, event: Event) -> None:
         match service:
             case "auth":
@@ -18,5 +18,7 @@ class Container(PaymentsParts):
                 await self.files_events.handle(event)
             case "mail":
                 await self.mail_events.handle(event)
+            case "payments":
+                await self.payments_events.handle(event)
             case _:
                 raise ValueError(f"{service} consumes no events")

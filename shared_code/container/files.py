@@ -4,13 +4,15 @@ import asyncio
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .auth import AuthParts
+from .plans import PlansParts
 
 if TYPE_CHECKING:
+    from shared_code.auth.ports import Exporter
     from shared_code.files.events import FilesEvents
     from shared_code.files.images import ImageJob
     from shared_code.files.purge import Purge
     from shared_code.files.records import Records
+    from shared_code.files.removal import Removal
     from shared_code.files.service import FilesService
     from shared_code.files.shares import Shares
     from shared_code.files.statistics import Statistics
@@ -18,12 +20,12 @@ if TYPE_CHECKING:
     from shared_code.files.usage import UsageLedger
 
 
-class FilesParts(AuthParts):
+class FilesParts(PlansParts):
     @cached_property
     def files_ledger(self) -> "UsageLedger":
         from shared_code.files.usage import UsageLedger
 
-        return UsageLedger(self.storage.tables, self.settings.files_quota_bytes)
+        return UsageLedger(self.storage.tables, self.settings.files_quota_bytes, self.plan_quota)
 
     @cached_property
     def files_records(self) -> "Records":
@@ -111,7 +113,26 @@ class FilesParts(AuthParts):
     def files_events(self) -> "FilesEvents":
         from shared_code.files.events import FilesEvents
 
-        return FilesEvents(self.files_uploads)
+        return FilesEvents(self.files_uploads, self.files_removal, self.events)
+
+    def exporters(self) -> "list[Exporter]":
+        """Also where files runs as another app: what it holds is in the same storage."""
+        from shared_code.files.export import FilesExport
+
+        export = FilesExport(
+            tables=self.storage.tables,
+            blobs=self.storage.blobs,
+            records=self.files_records,
+            clock=self.clock,
+            container=self.settings.files_container,
+        )
+        return [*super().exporters(), export]
+
+    @cached_property
+    def files_removal(self) -> "Removal":
+        from shared_code.files.removal import Removal
+
+        return Removal(tables=self.storage.tables, clock=self.clock, remove_bytes=self.files.remove_bytes)
 
 
 class _Argon2:

@@ -22,3 +22,10 @@ class Passwords(Protocol):
     async def hash(self, password: str) -> str: ...
 
     async def verify(self, password: str, stored: str | None) -> bool: ...
+
+
+class QuotaOf(Protocol):
+    """A quota of an owner's own, such as that of a plan."""
+
+    async def quota_of(self, owner_id: str) -> int | None:
+        """Bytes; None for who has the same as everyone."""

@@ -16,6 +16,7 @@ from shared_code.storage.ports import AlreadyExists, EtagMismatch, Insert, Missi
 
 from .models import Usage
 from .names import human_size
+from .ports import QuotaOf
 from .tables import FILES, USAGE_KEY, to_usage, usage_values
 
 TRIES = 12
@@ -38,9 +39,9 @@ class Change:
 
 
 class UsageLedger:
-    def __init__(self, tables: Tables, quota: int) -> None:
-        """``quota`` is in bytes for each owner."""
-        self._tables, self._quota = tables, quota
+    def __init__(self, tables: Tables, quota: int, quota_of: QuotaOf | None = None) -> None:
+        """``quota`` is in bytes, for each owner of whom ``quota_of`` knows no other."""
+        self._tables, self._quota, self._quota_of = tables, quota, quota_of
         # The row as last written by us: saves the read when nobody else has changed it.
         self._known: OrderedDict[str, tuple[Usage, str | None]] = OrderedDict()
         self._writers: Coalescer[Change, list[str]] = Coalescer(self._commit, group=24)
@@ -72,7 +73,15 @@ class UsageLedger:
                 results += [error] * len(group)
         return results
 
+    async def _limit(self, owner_id: str, changes: Sequence[Change]) -> int:
+        """The owner's quota, looked up only where it matters."""
+        if self._quota_of is None or not any(change.within_quota for change in changes):
+            return self._quota
+        own = await self._quota_of.quota_of(owner_id)
+        return self._quota if own is None else own
+
     async def _write(self, owner_id: str, changes: Sequence[Change]) -> Sequence[list[str] | BaseException]:
+        quota = await self._limit(owner_id, changes)
         for attempt in range(TRIES):
             usage, etag = self._known.get(owner_id) or await self._read(owner_id)
             before = usage
@@ -80,8 +89,8 @@ class UsageLedger:
             operations: list[Operation] = []
             for change in changes:
                 after = _changed(usage, change)
-                if change.within_quota and self._total(after) > self._quota:
-                    left = max(0, self._quota - self._total(usage))
+                if change.within_quota and self._total(after) > quota:
+                    left = max(0, quota - self._total(usage))
                     results.append(TooLarge(f"This does not fit: {human_size(left)} of your quota are left.", code="quota_exceeded"))
                     if attempt == 0 and etag is not None:
                         self._known.pop(owner_id, None)  # we may know too much: another process may have freed some

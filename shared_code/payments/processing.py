@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import structlog
 
-from shared_code.clock import Clock
 from shared_code.errors import LydianError
 
 from .event_targets import Kind
@@ -32,8 +31,8 @@ Notify = Callable[[InboxEvent, Mapping[Kind, Mapping[str, Any]]], Awaitable[None
 
 
 class Processor:
-    def __init__(self, inbox: Inbox, mirror: Mirror, clock: Clock, notify: Notify) -> None:
-        self._inbox, self._mirror, self._clock, self._notify = inbox, mirror, clock, notify
+    def __init__(self, inbox: Inbox, mirror: Mirror, notify: Notify) -> None:
+        self._inbox, self._mirror, self._notify = inbox, mirror, notify
         self._pace = Pace(FETCHES_PER_SECOND)
 
     async def process(self, table: str, key: str) -> InboxEvent | None:
