@@ -13,7 +13,7 @@ from shared_code.errors import Conflict
 from shared_code.web.callers import AccountCaller
 from shared_code.web.endpoint import Endpoint, idempotent
 
-from . import admin, audit, keys, mfa, pages, recovery, sessions, well_known
+from . import admin, audit, deletion, export, keys, mfa, pages, recovery, sessions, well_known
 from .recovery import MailLinks
 
 router = APIRouter(tags=["auth"], route_class=Endpoint)
@@ -87,3 +87,5 @@ sessions.add_routes(router)
 pages.add_routes(router)
 mfa.add_routes(router)
 admin.add_routes(router)
+deletion.add_routes(router)
+export.add_routes(router)

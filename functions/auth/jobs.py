@@ -13,6 +13,12 @@ def register(app: func.FunctionApp, container: Container) -> None:
         """Nightly: sessions, tokens and failed sign-ins that have expired, accounts whose registration was cut off."""
         await container.auth_purge.run()
 
+    @app.function_name("auth_delete_accounts")
+    @app.timer_trigger(arg_name="timer", schedule="15 */5 * * * *", run_on_startup=False, use_monitor=True)
+    async def auth_delete_accounts(timer: func.TimerRequest) -> None:
+        """Every five minutes: go on with accounts that are being deleted."""
+        await container.deletion.run()
+
     @app.function_name("auth_seal_audit")
     @app.timer_trigger(arg_name="timer", schedule="30 * * * * *", run_on_startup=False, use_monitor=False)
     async def auth_seal_audit(timer: func.TimerRequest) -> None:

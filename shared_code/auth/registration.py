@@ -209,8 +209,10 @@ def _new_user(user_id: str, email: str, name: str | None, password_hash: str, no
     )
 
 
-async def withdraw(tables: Tables, user_id: str) -> None:
+async def withdraw(tables: Tables, user_id: str, now: datetime) -> None:
     """Forget the registration that made an account, if a cut has left it: its link would make the account once more."""
+    if now.timestamp() * 1000 - ids.timestamp_ms(user_id) > 2 * PENDING_FOR.total_seconds() * 1000:
+        return  # older than any, and its table has been dropped
     try:
         await tables.apply(_table_of(user_id), user_id, Delete(PENDING_KEY))
     except Missing:

@@ -134,6 +134,10 @@ class Supabase:
             self._mapped.forget(claims.subject)
         raise Unauthenticated("This account does not exist any more, or is disabled.", code="invalid_token")
 
+    def closed(self, user_id: str) -> None:
+        """The account has been deleted here: its next token is a new account's."""
+        self._roles.set(user_id, None)
+
     async def _role(self, user_id: str) -> Role | None:
         user = await self._accounts.get(user_id)
         return None if user is None or user.disabled else self._accounts.role_of(user)
