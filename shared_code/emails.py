@@ -40,3 +40,9 @@ def normalise(address: str) -> str:
     while (normal := unicodedata.normalize("NFKC", address).casefold().strip()) != address:
         address = normal
     return address
+
+
+def masked(address: str) -> str:
+    """What a log may show of an address: enough to tell two of one's own apart, such as ``a…@example.com``."""
+    name, _, domain = address.rpartition("@")
+    return f"{name[:1]}…@{domain}"

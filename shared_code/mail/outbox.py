@@ -7,6 +7,7 @@ import structlog
 
 from shared_code import ids
 from shared_code.clock import Clock
+from shared_code.emails import masked
 from shared_code.storage.ports import AlreadyExists, Delete, Insert, Missing, Row, Tables, Value
 
 from .ports import Message
@@ -55,7 +56,7 @@ class Outbox:
             await self._tables.apply(TABLE, PARTITION, Insert(ids.inverted(order_id), values))
         except AlreadyExists:
             return
-        log.info("mail_in_outbox", to=message.to, subject=message.subject, template=template, read_at="/api/mail/outbox")
+        log.info("mail_in_outbox", to=masked(message.to), subject=message.subject, template=template, read_at="/api/mail/outbox")
         self._since_trim += 1
         if self._since_trim >= TRIMMED_EVERY:
             self._since_trim = 0

@@ -34,7 +34,7 @@ async def test_mails_newest_first(app: App) -> None:
             await app.container.mailer.send(Mail(f"u{number}@example.com", "verify_email", {"link": link}, name="Ada"))
             await app.settled()
     told = [log for log in logs if log["event"] == "mail_in_outbox"]
-    assert [(log["to"], log["template"]) for log in told] == [(f"u{number}@example.com", "verify_email") for number in range(3)]
+    assert [(log["to"], log["template"]) for log in told] == [("u…@example.com", "verify_email")] * 3
     assert "secret" not in str(logs)
     async with app.client(headers=bearer(token)) as client:
         first = (await client.get(PATH, params={"limit": 2})).json()
