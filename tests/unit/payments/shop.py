@@ -23,6 +23,7 @@ class Wire(httpx.ASGITransport):
         self.requests: list[httpx.Request] = []
         self.lost: list[Exception] = []
         """Raised after Stripe has carried out a request that changes something, instead of its answer."""
+        self.refuse_email = False
 
     @property
     def calls(self) -> list[str]:
@@ -30,24 +31,28 @@ class Wire(httpx.ASGITransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        if self.refuse_email and b"email=" in request.content:
+            error = {"type": "invalid_request_error", "code": "email_invalid", "param": "email", "message": "Invalid email address"}
+            return httpx.Response(400, json={"error": error})
         response = await super().handle_async_request(request)
         if self.lost and request.method != "GET":
             raise self.lost.pop(0)
         return response
 
 
+SETTINGS = {
+    "ENVIRONMENT": "local",
+    "ADMIN_EMAILS": ADMIN,
+    "STRIPE_SECRET_KEY": KEY,
+    "STRIPE_PUBLISHABLE_KEY": "pk_test_shown",
+    "STRIPE_WEBHOOK_SECRET": WEBHOOK,
+    "PUBLIC_BASE_URL": "https://shop.example",
+}
+
+
 class Shop:
     def __init__(self, storage: MemoryStorage | None = None, **environ: str) -> None:
-        self.app: App = make_app(
-            storage=storage,
-            ENVIRONMENT="local",
-            ADMIN_EMAILS=ADMIN,
-            STRIPE_SECRET_KEY=KEY,
-            STRIPE_PUBLISHABLE_KEY="pk_test_shown",
-            STRIPE_WEBHOOK_SECRET=WEBHOOK,
-            PUBLIC_BASE_URL="https://shop.example",
-            **environ,
-        )
+        self.app: App = make_app(storage=storage, **{**SETTINGS, **environ})
         self.stripe = StripeServer(webhook_secret=WEBHOOK, clock=lambda: self.app.clock.now().timestamp())
         self.wire = Wire(self.stripe)
         self.gateway = self.connect(self.app)
@@ -59,6 +64,12 @@ class Shop:
         gateway = StripeGateway(app.container.settings.stripe_secret_key, "http://stripe.test", transport=self.wire)
         app.container.__dict__["payments_gateway"] = gateway  # where cached_property keeps it
         return gateway
+
+    def sibling(self) -> App:
+        """Another process of the same shop."""
+        app = self.app.sibling(**SETTINGS)
+        self.connect(app)
+        return app
 
     async def user(self, email: str | None = None, app: App | None = None) -> "Customer":
         """A new account's client."""
