@@ -23,7 +23,12 @@ async def create_key(
     """A new API key. `key` is shown here only; send it as `Authorization: Bearer lyd_…`."""
     response.headers["Cache-Control"] = "no-store"
     key, text = await container.api_keys.create(
-        caller.user_id, name=body.name, scopes=body.scopes, expires_at=body.expires_at, client=_client(request)
+        caller.user_id,
+        name=body.name,
+        scopes=body.scopes,
+        expires_at=body.expires_at,
+        client=_client(request),
+        session_id=caller.session_id,
     )
     return NewApiKeyResponse.model_validate({**key_fields(key), "key": text})
 

@@ -38,7 +38,7 @@ async def enrol_totp(response: Response, caller: AccountCaller, container: Conta
 async def confirm_totp(response: Response, body: CodeRequest, caller: AccountCaller, container: ContainerDep) -> RecoveryCodesResponse:
     """From now on sign-in asks for a code."""
     response.headers.update(NO_STORE)
-    return RecoveryCodesResponse(recovery_codes=await container.mfa.confirm(caller.user_id, body.code))
+    return RecoveryCodesResponse(recovery_codes=await container.mfa.confirm(caller.user_id, body.code, caller.session_id))
 
 
 async def delete_totp(caller: AccountCaller, container: ContainerDep) -> None:

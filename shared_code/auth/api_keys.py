@@ -25,6 +25,7 @@ from .accounts import Accounts
 from .key_text import KeyText
 from .lookups import Lookups
 from .models import Client, Role
+from .sessions import session_ended, while_live
 from .tables import USERS
 
 log = structlog.get_logger("lydian.auth")
@@ -72,8 +73,11 @@ class ApiKeys:
         self._holders: Lookups[KeyHolder] = Lookups(clock, kept=CACHED_FOR, size=REMEMBERED)
         self._notes: dict[str, asyncio.Task[None]] = {}
 
-    async def create(self, user_id: str, *, name: str, scopes: Sequence[str], expires_at: str | None, client: Client) -> tuple[ApiKey, str]:
-        """A new key and its text, which is stored only as a hash. Raises InvalidInput, and Conflict ``too_many_keys``.
+    async def create(
+        self, user_id: str, *, name: str, scopes: Sequence[str], expires_at: str | None, client: Client, session_id: str | None = None
+    ) -> tuple[ApiKey, str]:
+        """A new key and its text, which is stored only as a hash. Raises InvalidInput, Conflict ``too_many_keys``, and
+        Unauthenticated when the caller's session has just ended: a key would outlive what ended it.
 
         The limit is exact: whoever has inserted counts, and takes back what was one too many. Those who create at the limit
         at the same time may therefore all be refused.
@@ -87,7 +91,9 @@ class ApiKeys:
         assert parsed is not None, "a user's id is one of ours"
         key = ApiKey(ids.new_id(now), name, tuple(scopes), key_text.hint(text), now, until, None, PREFIX + parsed.digest)
         try:
-            await self._tables.apply(USERS, user_id, Insert(key.row_key, _values(key)))
+            await self._tables.batch(USERS, user_id, [Insert(key.row_key, _values(key)), *while_live(session_id)])
+        except Missing:
+            raise session_ended() from None
         except AlreadyExists:
             pass  # a write that was repeated after a lost answer met itself: nobody else has this secret
         if len(await self._all(user_id)) > MAX_KEYS:

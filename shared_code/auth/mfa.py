@@ -23,6 +23,7 @@ from . import totp
 from .accounts import Accounts
 from .models import User
 from .secrets_box import SecretsBox, Unreadable
+from .sessions import session_ended, while_live
 from .tables import MFA_KEY, USER_KEY, USERS
 
 log = structlog.get_logger("lydian.auth")
@@ -85,11 +86,11 @@ class Mfa:
             return secret, totp.uri(secret, user.email)
         raise Busy("This second factor is being changed by too many requests at once.")
 
-    async def confirm(self, user_id: str, code: str) -> list[str]:
+    async def confirm(self, user_id: str, code: str, session_id: str | None = None) -> list[str]:
         """Enable the enrolled factor by its first code; the recovery codes, which are shown this once.
 
-        Raises NotFound without an enrolment, Conflict when it is confirmed already, InvalidInput for a wrong code and
-        RateLimited after ten tries in 15 minutes.
+        Raises NotFound without an enrolment, Conflict when it is confirmed already, InvalidInput for a wrong code,
+        RateLimited after ten tries in 15 minutes, and Unauthenticated when the caller's session has just ended.
         """
         await self._limiter.take("mfa_confirm", user_id, CONFIRMATIONS)
         row = await self._row(user_id)
@@ -112,8 +113,10 @@ class Mfa:
         )
         try:
             change: list[Operation] = [Replace(MFA_KEY, factor_values(enabled), factor.etag), Merge(USER_KEY, {"mfa_enabled": True})]
-            await self._tables.batch(USERS, user_id, change)
-        except (EtagMismatch, Missing):
+            await self._tables.batch(USERS, user_id, [*change, *while_live(session_id)])
+        except (EtagMismatch, Missing) as error:
+            if error.index == len(change):
+                raise session_ended() from None
             # Confirmed by another, enrolled anew or deleted; or by ourselves, and the answer was lost (storage/ports.py).
             await self._accounts.profile(user_id)
             row = await self._row(user_id)

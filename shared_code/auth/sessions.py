@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from shared_code import ids
 from shared_code.clock import Clock
-from shared_code.errors import Busy, NotFound
+from shared_code.errors import Busy, NotFound, Unauthenticated
 from shared_code.storage.ports import Delete, EtagMismatch, Insert, Merge, Missing, Operation, Replace, Row, Tables, Value
 
 from . import refresh
@@ -208,3 +208,13 @@ class Sessions:
         self._cache.move_to_end(session_id)
         if len(self._cache) > REMEMBERED:
             self._cache.popitem(last=False)
+
+
+def while_live(session_id: str | None) -> list[Operation]:
+    """What makes a batch fail (``Missing``) once the session has ended, though this process may not have noticed yet: for
+    writes that open a door which would outlive it. Nothing for a caller without a session of ours."""
+    return [] if session_id is None else [Merge(session_key(session_id), {"v": 1})]
+
+
+def session_ended() -> Unauthenticated:
+    return Unauthenticated("This session has ended.", code="session_ended")

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared_code.auth import totp
 from shared_code.mail.ports import Mail
 from shared_code.storage.events import Event, InProcessEvents
 from tests.unit.apps import DESKTOP, PASSWORD, App, bearer, login, make_app, me, refresh, register
@@ -368,3 +369,21 @@ async def test_hostile_bodies(client: httpx.AsyncClient, route: str, body: bytes
     if code is not None:
         assert answer.json()["code"] == code
     assert set(answer.json()) >= {"type", "title", "status", "code", "request_id"} or answer.status_code == 202
+
+
+async def test_a_session_that_has_just_ended_elsewhere_opens_no_lasting_door(app: App, client: httpx.AsyncClient) -> None:
+    """Another instance may take the stolen session for live for five seconds more: what outlives sessions is refused at once."""
+    stolen = bearer((await register(client, EMAIL))["access_token"])
+    other = app.sibling()
+    async with other.client() as mallory:
+        secret = (await mallory.post("/api/auth/mfa/totp", headers=stolen)).json()["secret"]
+        await client.delete("/api/auth/sessions", headers=bearer((await login(client, EMAIL)).json()["access_token"]))
+        assert (await mallory.get("/api/auth/me", headers=stolen)).status_code == 200, "it is remembered there, as it may be"
+        key = await mallory.post("/api/auth/keys", json={"name": "door", "scopes": ["files"]}, headers=stolen)
+        code = totp.code_at(secret, totp.step_of(app.clock.now()))
+        factor = await mallory.post("/api/auth/mfa/totp/confirm", json={"code": code}, headers=stolen)
+        for answer in (key, factor):
+            assert (answer.status_code, answer.json()["code"]) == (401, "session_ended")
+    fresh = bearer((await login(client, EMAIL)).json()["access_token"])
+    assert (await client.get("/api/auth/keys", headers=fresh)).json()["items"] == []
+    assert not (await client.get("/api/auth/me", headers=fresh)).json()["mfa_enabled"]
