@@ -21,6 +21,8 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = { name: 
 
 resource app 'Microsoft.Web/sites@2024-11-01' existing = { name: appName }
 
+var webhook = 'https://${app.properties.defaultHostName}/runtime/webhooks/blobs'
+
 resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
   parent: topic
   name: 'originals'
@@ -29,7 +31,7 @@ resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-
     destination: {
       endpointType: 'WebHook'
       properties: {
-        endpointUrl: 'https://${app.properties.defaultHostName}/runtime/webhooks/blobs?functionName=Host.Functions.files_optimize_image&code=${blobsExtensionKey}'
+        endpointUrl: '${webhook}?functionName=Host.Functions.files_optimize_image&code=${blobsExtensionKey}'
         maxEventsPerBatch: 1
         minimumTlsVersionAllowed: '1.2'
       }

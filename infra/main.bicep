@@ -27,10 +27,10 @@ param customDomain string = ''
 @description('Origins of the sites whose pages call the API and upload straight to storage, such as https://www.contoso.com')
 param corsOrigins array = []
 
-@description('Settings of the README\'s configuration table that are not secret and shall differ from what modules/app.bicep says.')
+@description('Settings of the README\'s configuration table, not secret, that shall be other than modules/app.bicep says; all strings.')
 param appSettings object = {}
 
-@description('Settings whose values are in the vault, under the same name in lower case with hyphens. Name only what is there: a reference that finds nothing becomes the setting\'s value.')
+@description('Settings that are in the vault, as jwt-private-key and so on. Name only what is there: see infra/README.md')
 @allowed([
   'JWT_PRIVATE_KEY'
   'AUTH_DATA_KEY'
@@ -40,7 +40,7 @@ param appSettings object = {}
   'OPENAI_API_KEY'
   'AZURE_OPENAI_API_KEY'
 ])
-param secretSettings array = ['JWT_PRIVATE_KEY', 'AUTH_DATA_KEY']
+param secretSettings array = ['JWT_PRIVATE_KEY']
 
 @description('Object id of who may write secrets into the vault (a person or a deployment\'s identity). Empty: nobody gets that role here.')
 param secretsOfficerId string = ''
@@ -78,14 +78,14 @@ param openAiLocation string = location
 @description('Who is told of alerts. Empty: alerts are seen in the portal only.')
 param alertEmail string = ''
 
-@description('US dollars, or the subscription\'s own currency, that the resource group may cost in a month before mails are sent. 0: no budget.')
+@description('What the resource group may cost in a month, in the subscription\'s currency, before mails are sent. 0: no budget.')
 @minValue(0)
 param monthlyBudget int = 0
 
-@description('First day of the month of the first deployment, such as 2026-11-01. Azure refuses a budget whose start is changed. Empty: no budget.')
+@description('First of the month of the first deployment, such as 2026-11-01. It must stay so: Azure refuses a change. Empty: no budget.')
 param budgetStart string = ''
 
-@description('Where Front Door reaches origins from, for reading X-Forwarded-For: az network list-service-tags has the ranges of AzureFrontDoor.Backend.')
+@description('Front Door\'s addresses towards apps, for X-Forwarded-For: AzureFrontDoor.Backend in az network list-service-tags')
 param frontDoorNetworks array = ['147.243.0.0/16', '2a01:111:2050::/44']
 
 var services = ['monitoring', 'auth', 'ai', 'chat', 'files', 'payments']
@@ -102,6 +102,7 @@ var token = uniqueString(resourceGroup().id)
 var suffix = '${name}-${token}'
 var tags = { 'azd-env-name': environmentName, workload: name }
 var filesContainer = appSettings.?AZURE_CONTAINER_NAME ?? 'uploads'
+// The host knows itself by the first 32 characters of these, and apps that share storage must differ in them.
 var appNames = [for app in apps: 'func-${suffix}-${app.key}']
 var packageContainers = [for app in apps: 'app-package-${app.key}']
 var ownHost = empty(customDomain) ? '${appNames[0]}.azurewebsites.net' : customDomain
@@ -226,6 +227,7 @@ module alerts 'modules/alerts.bicep' = {
     suffix: suffix
     tags: tags
     insightsId: monitoring.outputs.insightsId
+    workspaceId: monitoring.outputs.workspaceId
     topicId: storage.outputs.topicId
     storageId: storage.outputs.id
     frontDoorProfileId: hasFrontDoor ? edge!.outputs.profileId : ''
@@ -235,7 +237,7 @@ module alerts 'modules/alerts.bicep' = {
 }
 
 module workbook 'modules/workbook.bicep' = {
-  params: { location: location, tags: tags, insightsId: monitoring.outputs.insightsId }
+  params: { location: location, tags: tags, workspaceId: monitoring.outputs.workspaceId }
 }
 
 // A nested template, because the types that every other resource here is checked against offline hold no Microsoft.Consumption.
@@ -265,7 +267,7 @@ output FILES_CONTAINER string = filesContainer
 output EVENT_TOPIC string = storage.outputs.topicName
 @description('Where secrets are written: az keyvault secret set --vault-name …')
 output KEY_VAULT string = vault.outputs.name
-@description('Value of the TXT record _dnsauth.<custom domain>, by which Front Door knows that the domain is yours. Public, as every DNS record.')
+@description('Value of the TXT record _dnsauth.<custom domain>, which shows Front Door that the domain is yours. Public, as all of DNS.')
 output DOMAIN_VALIDATION string = hasFrontDoor ? edge!.outputs.domainValidation : ''
 @description('What the custom domain\'s CNAME leads to.')
 output EDGE_HOST string = hasFrontDoor ? edge!.outputs.endpointHost : ''

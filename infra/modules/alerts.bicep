@@ -3,6 +3,7 @@ param location string
 param suffix string
 param tags object
 param insightsId string
+param workspaceId string
 param topicId string
 param storageId string
 param frontDoorProfileId string
@@ -61,7 +62,14 @@ resource unavailable 'Microsoft.Insights/metricAlerts@2018-03-01' = {
       componentId: insightsId
       failedLocationCount: 2
     }
-    actions: [{ actionGroupId: people.id, webHookProperties: { meaning: '/health/ready does not answer 200 from two of five places: storage is out of reach, or the app is.' } }]
+    actions: [
+      {
+        actionGroupId: people.id
+        webHookProperties: {
+          meaning: '/health/ready does not answer 200 from two of five places: storage is out of reach, or the app is.'
+        }
+      }
+    ]
   }
 }
 
@@ -90,7 +98,14 @@ resource edgeErrors 'Microsoft.Insights/metricAlerts@2018-03-01' = if (hasFrontD
         }
       ]
     }
-    actions: [{ actionGroupId: people.id, webHookProperties: { meaning: 'More than 2 % of what people ask for is answered 5xx, as Front Door sees it: also when no app runs that could say so.' } }]
+    actions: [
+      {
+        actionGroupId: people.id
+        webHookProperties: {
+          meaning: 'More than 2 % of what people ask for is answered 5xx, as Front Door sees it: also when no app runs that could say so.'
+        }
+      }
+    ]
   }
 }
 
@@ -119,7 +134,14 @@ resource undelivered 'Microsoft.Insights/metricAlerts@2018-03-01' = {
         }
       ]
     }
-    actions: [{ actionGroupId: people.id, webHookProperties: { meaning: 'Event Grid could not tell the files app of new originals, and has given up: their images stay pending.' } }]
+    actions: [
+      {
+        actionGroupId: people.id
+        webHookProperties: {
+          meaning: 'Event Grid could not tell the files app of new originals, and has given up: their images stay pending.'
+        }
+      }
+    ]
   }
 }
 
@@ -148,7 +170,14 @@ resource throttled 'Microsoft.Insights/metricAlerts@2018-03-01' = {
         }
       ]
     }
-    actions: [{ actionGroupId: people.id, webHookProperties: { meaning: 'Storage answers fewer than 99 of 100 requests: throttling, or trouble of its own.' } }]
+    actions: [
+      {
+        actionGroupId: people.id
+        webHookProperties: {
+          meaning: 'Storage answers fewer than 99 of 100 requests: throttling, or trouble of its own.'
+        }
+      }
+    ]
   }
 }
 
@@ -204,7 +233,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule i
     displayName: 'Lydian: ${rule.key}'
     severity: rule.severity
     enabled: true
-    scopes: [insightsId]
+    scopes: [workspaceId]
     evaluationFrequency: rule.every
     windowSize: rule.window
     autoMitigate: true

@@ -63,6 +63,8 @@ var secrets = {
   STRIPE_WEBHOOK_SECRET: contains(given, 'STRIPE_WEBHOOK_SECRET') ? '${kept}stripe-webhook-secret)' : ''
   OPENAI_API_KEY: contains(given, 'OPENAI_API_KEY') ? '${kept}openai-api-key)' : ''
   AZURE_OPENAI_API_KEY: contains(given, 'AZURE_OPENAI_API_KEY') ? '${kept}azure-openai-api-key)' : '' // of an account elsewhere
+  JWT_SECRET: '' // keys here are asymmetric, so that apps other than auth can verify and not sign
+  AZURE_STORAGE_CONNECTION_STRING: '' // the account takes no keys
 }
 
 // The table of settings: the README's, in its order. What is not here keeps its default; tests/infra has the list with reasons.

@@ -14,7 +14,8 @@ var withoutModels = [
   { key: 'vault', target: vaultId, zone: 'privatelink.vaultcore.azure.net' }
 ]
 var hasModels = !empty(openAiId)
-var endpoints = hasModels ? concat(withoutModels, [{ key: 'account', target: openAiId, zone: 'privatelink.openai.azure.com' }]) : withoutModels
+var models = [{ key: 'account', target: openAiId, zone: 'privatelink.openai.azure.com' }]
+var endpoints = hasModels ? concat(withoutModels, models) : withoutModels
 
 resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = {
   name: 'pip-${suffix}'

@@ -11,8 +11,31 @@ param isPrivate bool
 param topicName string
 
 var containers = concat([filesContainer, '${filesContainer}-variants', 'lydian-system'], packageContainers)
-var queues = ['auth-events', 'files-events', 'mail-events', 'payments-events', 'chat-events', 'webjobs-blobtrigger-poison']
-var tables = ['users', 'identities', 'emails', 'files', 'shares', 'filestats', 'limits', 'audituser', 'auditheads']
+var queues = [
+  'auth-events'
+  'files-events'
+  'payments-events'
+  'chat-events'
+  'mail-events'
+  'mail-events-poison'
+  'webjobs-blobtrigger-poison'
+]
+var tables = [
+  'users'
+  'identities'
+  'emails'
+  'files'
+  'shares'
+  'filestats'
+  'limits'
+  'audituser'
+  'auditheads'
+  'mailoutbox'
+  'mailsuppressed'
+  'customers'
+  'payments'
+  'paymentindex'
+]
 
 // For direct uploads from the pages of these origins; the signed grant says to which blob.
 var corsRules = [

@@ -11,7 +11,7 @@ var reachable = !isPrivate || !empty(operatorAddresses)
 
 resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   // checkov:skip=CKV_AZURE_109:denied with privateNetwork; without it the apps come from addresses nobody knows before, and roles decide
-  // checkov:skip=CKV_AZURE_189:as above
+  // checkov:skip=CKV_AZURE_189:disabled with privateNetwork, which this check cannot read
   name: name
   location: location
   tags: tags

@@ -1,7 +1,7 @@
 // The charts that one looks at first.
 param location string
 param tags object
-param insightsId string
+param workspaceId string
 
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   name: guid(resourceGroup().id, 'lydian-workbook') // Azure wants a GUID here
@@ -11,7 +11,7 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   properties: {
     displayName: 'Lydian'
     category: 'workbook'
-    sourceId: insightsId
+    sourceId: workspaceId
     serializedData: string(loadJsonContent('workbook.json'))
   }
 }
