@@ -23,7 +23,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' existing = { name: appName }
 
 var webhook = 'https://${app.properties.defaultHostName}/runtime/webhooks/blobs'
 
-resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
+resource originals 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
   parent: topic
   name: 'originals'
   properties: {

@@ -2,7 +2,7 @@
 // token that is the same at every deployment into the same group. No secret passes through this template: see modules/vault.bicep.
 targetScope = 'resourceGroup'
 
-@description('The workload, as it appears in every resource\'s name.')
+@description('The workload, in every resource\'s name: lower-case letters and digits.')
 @minLength(2)
 @maxLength(7)
 param name string = 'lydian'
@@ -240,19 +240,8 @@ module workbook 'modules/workbook.bicep' = {
   params: { location: location, tags: tags, workspaceId: monitoring.outputs.workspaceId }
 }
 
-// A nested template, because the types that every other resource here is checked against offline hold no Microsoft.Consumption.
-resource budget 'Microsoft.Resources/deployments@2025-04-01' = if (hasBudget) {
-  name: 'budget-${name}'
-  properties: {
-    mode: 'Incremental'
-    template: loadJsonContent('modules/budget.json')
-    parameters: {
-      name: { value: 'budget-${suffix}' }
-      amount: { value: monthlyBudget }
-      start: { value: budgetStart }
-      email: { value: alertEmail }
-    }
-  }
+module budget 'modules/budget.bicep' = if (hasBudget) {
+  params: { name: 'budget-${suffix}', amount: monthlyBudget, start: budgetStart, email: alertEmail }
 }
 
 @description('Where people reach the API.')

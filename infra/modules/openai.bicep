@@ -23,12 +23,12 @@ resource account 'Microsoft.CognitiveServices/accounts@2026-03-01' = {
 }
 
 @batchSize(1) // the account takes one change at a time
-resource models 'Microsoft.CognitiveServices/accounts/deployments@2026-03-01' = [for deployment in deployments: {
+resource models 'Microsoft.CognitiveServices/accounts/deployments@2026-03-01' = [for wanted in deployments: {
   parent: account
-  name: deployment.name
-  sku: { name: deployment.sku, capacity: deployment.capacity }
+  name: wanted.name
+  sku: { name: wanted.sku, capacity: wanted.capacity }
   properties: {
-    model: { format: 'OpenAI', name: deployment.model, version: deployment.version }
+    model: { format: 'OpenAI', name: wanted.model, version: wanted.version }
     versionUpgradeOption: 'OnceCurrentVersionExpired'
   }
 }]

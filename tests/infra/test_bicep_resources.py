@@ -192,10 +192,7 @@ def test_alerts_reach_somebody_and_ask_for_functions_that_exist() -> None:
     assert "/health/ready" in one("modules/alerts", "Microsoft.Insights/webtests")["properties"]["Request"]["RequestUrl"]
 
 
-def test_json_parts_are_what_the_templates_take_them_for() -> None:
-    budget = json.loads((INFRA / "modules/budget.json").read_text())
-    given = set(re.findall(r"^      (\w+): \{ value:", MAIN.text, re.M))
-    assert set(budget["parameters"]) == given
+def test_json_parts_are_json() -> None:
     items = json.loads((INFRA / "modules/workbook.json").read_text())["items"]
     assert len({item["name"] for item in items}) == len(items) > 5
     json.loads((INFRA / "bicepconfig.json").read_text())
