@@ -47,7 +47,7 @@ async def test_an_unknown_route(client: httpx.AsyncClient, path: str) -> None:
     [
         ("GET", "/api/auth/register", "POST"),
         ("DELETE", "/health", "GET, HEAD"),
-        ("PUT", "/api/auth/me", "GET, HEAD, PATCH"),
+        ("PUT", "/api/auth/me", "DELETE, GET, HEAD, PATCH"),
         ("BREW", "/", "GET, HEAD"),
         ("OPTIONS", "/api/auth/login", "POST"),
         ("DELETE", "/api/files/upload", "POST"),
