@@ -53,6 +53,8 @@ class Core:
             modules += ["azure.data.tables.aio", "azure.storage.blob.aio", "azure.storage.queue.aio"]
         if "files" in self.settings.services:
             modules += ["pyvips", "PIL.Image"]
+        if "payments" in self.settings.services and self.settings.stripe_secret_key:
+            modules.append("stripe")
 
         def load() -> None:
             for module in modules:

@@ -33,7 +33,10 @@ class PaymentsParts(FilesParts):
     def payments_mirror(self) -> "Mirror":
         from shared_code.payments.mirror import Mirror
 
-        return Mirror(self.storage.tables, self.payments_gateway, self.clock)
+        async def forget(customer_id: str) -> None:
+            await self.payments_customers.forget(customer_id)
+
+        return Mirror(self.storage.tables, self.payments_gateway, self.clock, forget=forget)
 
     @cached_property
     def payments_customers(self) -> "Customers":

@@ -1,10 +1,12 @@
 """What can be bought: Stripe's active prices, asked for once a minute at most."""
 
-import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared_code.clock import Clock
+from shared_code.coalesce import Coalescer
+from shared_code.errors import RateLimited, Unavailable
 
 from .objects import reference
 from .ports import Gateway, Object
@@ -30,16 +32,29 @@ class Price:
 class Catalog:
     def __init__(self, gateway: Gateway, clock: Clock) -> None:
         self._gateway, self._clock = gateway, clock
-        self._lock = asyncio.Lock()
         self._known: tuple[datetime, list[Price]] | None = None
+        # Those who ask while Stripe is asked get that answer, or that failure: none of them asks again.
+        self._asking: Coalescer[None, list[Price]] = Coalescer(self._ask, group=1000)
 
     async def prices(self) -> list[Price]:
-        """All active prices of active products, as Stripe lists them: newest first."""
-        async with self._lock:
-            now = self._clock.now()
-            if self._known is None or now - self._known[0] >= CACHED_FOR:
-                self._known = (now, await self._fetch())
-            return self._known[1]
+        """All active prices of active products, as Stripe lists them: newest first. While Stripe is down, those of before."""
+        return self._current() or await self._asking.submit("prices", None)
+
+    def _current(self) -> list[Price] | None:
+        fresh = self._known is not None and self._clock.now() - self._known[0] < CACHED_FOR
+        return self._known[1] if fresh and self._known else None
+
+    async def _ask(self, key: str, asked: Sequence[None]) -> Sequence[list[Price]]:
+        prices = self._current()
+        if prices is None:
+            try:
+                prices = await self._fetch()
+            except (Unavailable, RateLimited):
+                if self._known is None:
+                    raise
+                prices = self._known[1]
+            self._known = (self._clock.now(), prices)
+        return [prices] * len(asked)
 
     async def recurs(self, price_id: str) -> bool | None:
         """Whether a price is paid again and again; None for one that is not on sale."""

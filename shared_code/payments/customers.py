@@ -9,8 +9,8 @@ import re
 import secrets
 from collections.abc import Mapping
 
-from shared_code.errors import InvalidRequest, NotFound
-from shared_code.storage.ports import AlreadyExists, Insert, Merge, Row, Tables, Upsert, Value
+from shared_code.errors import Busy, InvalidRequest, NotFound
+from shared_code.storage.ports import AlreadyExists, EtagMismatch, Insert, Merge, Missing, Replace, Row, Tables, Upsert, Value
 
 from .locks import KeyedLocks
 from .mirror import Mirror
@@ -59,8 +59,8 @@ class Customers:
     async def ensure(self, user_id: str) -> str:
         """The user's customer, made with the account's address when there is none."""
         row = await self._tables.get(TABLE, user_id, CUSTOMER_KEY)
-        if row is None or not row.values["told"]:
-            contact = await self._people.contact(user_id) if row is None else None
+        if row is None or _is_unfit(row) or not row.values["told"]:
+            contact = await self._people.contact(user_id) if row is None or _is_unfit(row) else None
             row, _ = await self._establish(user_id, contact.email if contact else None, contact.name if contact else None, {})
         return str(row.values["customer_id"])
 
@@ -68,6 +68,16 @@ class Customers:
         """The user's customer, and whether this made it: whoever has one gets that, unchanged."""
         row, made = await self._establish(user_id, email, name, metadata)
         return await self._mirrored(str(row.values["customer_id"])), made
+
+    async def forget(self, customer_id: str) -> None:
+        """Stripe's customer has been deleted there: the next request makes the user another. What was theirs stays theirs."""
+        user_id = await self.owner_of(customer_id)
+        row = await self._tables.get(TABLE, user_id, CUSTOMER_KEY) if user_id else None
+        if row is not None and row.values["customer_id"] == customer_id:
+            try:
+                await self._tables.apply(TABLE, row.partition, Merge(CUSTOMER_KEY, {"deleted": True}, row.etag))
+            except (EtagMismatch, Missing):
+                pass  # another was faster
 
     async def get(self, actor: Actor, customer_id: str) -> Record:
         return await self._mirrored(await self._checked(actor, customer_id))
@@ -92,24 +102,29 @@ class Customers:
         """The user's row, with Stripe told of them, and whether this request made it."""
         async with self._locks.of(user_id):
             row, made = await self._tables.get(TABLE, user_id, CUSTOMER_KEY), False
-            if row is None:
-                row, made = await self._make(user_id, email, name, metadata)
+            if row is None or _is_unfit(row):
+                row, made = await self._make(user_id, row, email, name, metadata)
             if not row.values["told"]:
                 await self._tell(row)
             return row, made
 
-    async def _make(self, user_id: str, email: str | None, name: str | None, metadata: Mapping[str, str]) -> tuple[Row, bool]:
+    async def _make(
+        self, user_id: str, previous: Row | None, email: str | None, name: str | None, metadata: Mapping[str, str]
+    ) -> tuple[Row, bool]:
         # The same parameters whoever asks: requests that meet get one customer from Stripe, and the row says who told first.
-        answer = await self._gateway.create("customer", {"metadata": {USER: user_id}}, key=f"lydian-customer-{user_id}")
+        key = f"lydian-customer-{user_id}" + ("-after-" + str(previous.values["customer_id"]) if previous else "")
+        answer = await self._gateway.create("customer", {"metadata": {USER: user_id}}, key=key)
         customer_id = str(answer.object["id"])
         await self._tables.apply(TABLE, customer_id, Upsert(OWNER_KEY, {"v": 1, "user_id": user_id}))
         values: dict[str, Value] = {"v": 1, "customer_id": customer_id, "email": email, "name": name, "told": False}
         values["metadata"] = json.dumps(dict(metadata)).encode()
+        operation = Replace(CUSTOMER_KEY, values, previous.etag) if previous else Insert(CUSTOMER_KEY, values)
         try:
-            etag = await self._tables.apply(TABLE, user_id, Insert(CUSTOMER_KEY, values))
-        except AlreadyExists:
+            etag = await self._tables.apply(TABLE, user_id, operation)
+        except (AlreadyExists, EtagMismatch, Missing):
             first = await self._tables.get(TABLE, user_id, CUSTOMER_KEY)
-            assert first is not None, "nothing removes it while its user asks"
+            if first is None:
+                raise Busy("This customer is being changed by another request.") from None
             return first, False
         return Row(user_id, CUSTOMER_KEY, values, etag), True
 
@@ -128,3 +143,7 @@ class Customers:
             raise
         await self._mirror.take("customer", answer, known)
         await self._tables.apply(TABLE, row.partition, Merge(CUSTOMER_KEY, {"told": True}))
+
+
+def _is_unfit(row: Row) -> bool:
+    return bool(row.values.get("deleted"))

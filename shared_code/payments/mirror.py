@@ -6,7 +6,7 @@ Whoever was overtaken meanwhile asks again, so that what was fetched earlier nev
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,8 +45,9 @@ class Stale(Exception):
 
 
 class Mirror:
-    def __init__(self, tables: Tables, gateway: Gateway, clock: Clock) -> None:
-        self._tables, self._gateway, self._clock = tables, gateway, clock
+    def __init__(self, tables: Tables, gateway: Gateway, clock: Clock, *, forget: Callable[[str], Awaitable[None]] | None = None) -> None:
+        """``forget`` is told the id of a customer that was deleted at Stripe."""
+        self._tables, self._gateway, self._clock, self._forget = tables, gateway, clock, forget
         self._locks = KeyedLocks()
         # Those who ask for one object while it is being fetched share the next fetch.
         self._fetches: Coalescer[frozenset[str], tuple[Object, Record] | None] = Coalescer(self._fetch)
@@ -160,6 +161,8 @@ class Mirror:
         operation = Insert(key, values) if known is None else Replace(key, values, known.etag)
         before = counted(kind, known.values) if known else None
         etag = await self._change(partition, operation, before, counted(kind, values))
+        if kind == "customer" and values["status"] == "deleted" and self._forget is not None:
+            await self._forget(str(fetched["id"]))
         return Record(kind, str(fetched["id"]), customer_id, values, key, etag)
 
     async def _change(

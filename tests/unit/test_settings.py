@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import FrozenInstanceError
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,9 @@ def test_production_starts_with_what_it_needs() -> None:
         ({"JWT_SECRET": "<thirty-two bytes or more of randomness>"}, "JWT_SECRET"),
         ({"AZURE_STORAGE_CONNECTION_STRING": "AccountName=a;AccountKey=short"}, "AZURE_STORAGE_CONNECTION_STRING"),
         ({"AZURE_STORAGE_CONNECTION_STRING": "<your-connection-string>"}, "AZURE_STORAGE_CONNECTION_STRING"),
+        ({"STRIPE_SECRET_KEY": "change-me-change-me"}, "STRIPE_SECRET_KEY"),
+        ({"STRIPE_WEBHOOK_SECRET": "whsec_0123456789ab,short"}, "STRIPE_WEBHOOK_SECRET"),
+        ({"STRIPE_SECRET_KEY": "sk_" + "live_0123456789ab", "STRIPE_API_BASE": "http://stripe.example"}, "STRIPE_API_BASE"),
     ],
 )
 def test_production_refuses_naming_the_setting(environ: dict[str, str], named: str) -> None:
@@ -97,6 +101,9 @@ def test_a_short_hs256_secret_is_refused_everywhere(environment: str) -> None:
         ("PUBLIC_BASE_URL", "https://a?b"), ("TRUSTED_PROXIES", "10.0.0.0/8,nonsense"), ("LOG_LEVEL", "loud"), ("LOG_FORMAT", "xml"),
         ("FILES_MAX_BYTES", "-1"), ("FILES_MAX_BYTES", "1e6"), ("FILES_MAX_BYTES", "²"), ("FILES_QUOTA_BYTES", "5 GiB"),
         ("AZURE_CONTAINER_NAME", "Uploads"), ("AZURE_CONTAINER_NAME", "a--b"), ("AZURE_CONTAINER_NAME", "u"),
+        ("PAYMENTS_CURRENCY", "dollars"), ("PLANS", "[]"), ("PLANS", "{"), ("PLANS", '{"p": {"seats": 1}}'),
+        ("PLANS", '{"p": {"files_quota_bytes": 1.5}}'),
+        ("PLANS", '{"p": {"ai_monthly_usd": -1}}'), ("PLANS", '{"p": {"ai_monthly_usd": true}}'), ("STRIPE_API_BASE", "stripe"),
         ("BLOB_TRIGGER_SOURCE", "Polling"), ("AZURE_STORAGE_ACCOUNT_URL", "contoso"),
     ],
 )  # fmt: skip
@@ -149,6 +156,11 @@ def test_flags() -> None:
     assert [settings._flag(raw) for raw in ("true", "TRUE", "1", "false", "0")] == [True, True, True, False, False]
     with pytest.raises(ValueError, match="true or false"):
         settings._flag("yes")
+
+
+def test_plans_are_exact() -> None:
+    plans = load({"PLANS": '{"price_1": {"files_quota_bytes": 107374182400, "ai_monthly_usd": 0.1}, "price_2": {}}'}).plans
+    assert plans == {"price_1": {"files_quota_bytes": 107374182400, "ai_monthly_usd": Decimal("0.1")}, "price_2": {}}
 
 
 def test_the_process_reads_its_environment_once(monkeypatch: pytest.MonkeyPatch) -> None:

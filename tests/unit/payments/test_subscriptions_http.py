@@ -45,6 +45,19 @@ async def test_no_customers(body: dict[str, object], shop: Shop) -> None:
     assert await shop.at_stripe("customer") == []
 
 
+async def test_a_customer_that_was_deleted_at_stripe_is_followed_by_another(shop: Shop) -> None:
+    ada = await shop.user()
+    first = await ada.paid()
+    client = await shop.gateway._opened()
+    await client.v1.customers.delete_async(first["customer_id"])
+    await shop.app.container.payments_mirror.sync("customer", first["customer_id"])
+    second = await ada.paid()
+    assert second["customer_id"] != first["customer_id"]
+    assert (await ada.payment())["customer_id"] == second["customer_id"]
+    assert (await ada.get(f"/api/payments/{first['id']}")).status_code == 200, "what was theirs stays theirs"
+    assert (await ada.get("/api/payments/history", customer_id=first["customer_id"])).json()["items"][0]["id"] == first["id"]
+
+
 async def test_saved_cards(shop: Shop) -> None:
     ada, eve = await shop.user(), await shop.user()
     assert (await ada.get("/api/payments/methods")).json() == {"items": [], "next_cursor": None}
@@ -82,6 +95,9 @@ async def test_what_is_on_sale(shop: Shop) -> None:
     assert len(prices) == 103
     assert shop.wire.calls == ["GET /v1/prices"] * 2
     assert {price["amount"] for price in prices.values() if price["currency"] == "jpy"} == {str(n) for n in range(1, 102)}
+    shop.app.clock.advance(60)
+    await shop.control("faults", {"api": [{"fault": "429"}]})
+    assert len((await client.get("/api/payments/config")).json()["prices"]) == 103, "while Stripe is down, those of before"
     await client.aclose()
 
 
