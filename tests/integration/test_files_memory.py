@@ -64,12 +64,15 @@ def test_a_hundred_mebibytes_up_and_down(alone: Host) -> None:
         for _ in range(2):  # imports, pools and buffers: what an app that serves has anyway
             small = upload(owner, 5 * MIB).json()
             download(owner, small["url"])
+            download(owner, "/api/auth/export")
         idle = alone.rss()
         with Peak(alone) as up:
             answer = upload(owner, SIZE)
         assert (answer.status_code, answer.json()["size"]) == (201, SIZE)
         with Peak(alone) as down:
             assert download(owner, answer.json()["url"]) == SIZE
-        grown = {"up": (up.bytes - idle) / MIB, "down": (down.bytes - idle) / MIB}
+        with Peak(alone) as export:
+            download(owner, "/api/auth/export")
+        grown = {"up": (up.bytes - idle) / MIB, "down": (down.bytes - idle) / MIB, "export": (export.bytes - idle) / MIB}
         assert max(grown.values()) <= ALLOWED / MIB, grown
         print(f"idle {idle / MIB:.1f} MiB, grown by {grown}")  # noqa: T201  # shown by -s
