@@ -78,7 +78,7 @@ resource waf 'Microsoft.Network/FrontDoorWebApplicationFirewallPolicies@2025-10-
         state: 'Enabled'
         scrubbingRules: [{ matchVariable: 'RequestUri', selectorMatchOperator: 'EqualsAny', state: 'Enabled' }]
       }
-      customBlockResponseStatusCode: premium ? 403 : 429 // without managed rules what is blocked came too often
+      customBlockResponseStatusCode: premium ? 403 : 429 // without managed rules, nearly all that is blocked came too often
     }
     customRules: {
       rules: [
