@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from .demo_payments import pay
+
 WIDTH, HEIGHT = 4000, 3000
 PATIENCE = 20.0
 """Seconds that the image job may take."""
@@ -85,7 +87,10 @@ def run(url: str) -> None:
         share = client.post(f"/api/files/{file['id']}/share", json={"expires_in": 3600, "max_downloads": 10}).raise_for_status().json()
         shared = httpx.get(share["url"]).raise_for_status()
         step(f"4. Shared for an hour and 10 downloads; fetched once without signing in: {size(len(shared.content))}.")
-        print(f"\n  Open it in a browser: {share['url']}\n")
+        step(f"   Open it in a browser: {share['url']}")
+        if "payments" in services:
+            pay(client, url, email, step)
+        print()
 
 
 def main() -> int:

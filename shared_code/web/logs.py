@@ -30,6 +30,6 @@ def configure(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=False,
     )
-    # The SDKs log every request with its URL, which may hold a signature.
-    for name in ("azure", "azure.core.pipeline.policies.http_logging_policy", "aiohttp", "pyvips"):
+    # The SDKs log every request with its URL, which may hold a signature, and every refusal, which we answer.
+    for name in ("azure", "azure.core.pipeline.policies.http_logging_policy", "aiohttp", "httpx", "pyvips", "stripe"):
         logging.getLogger(name).setLevel(logging.WARNING)
