@@ -1,5 +1,6 @@
 """Payments: made, confirmed, looked up and listed."""
 
+import asyncio
 import math
 import re
 from collections.abc import Mapping
@@ -20,6 +21,9 @@ FINAL = frozenset({"succeeded", "canceled"})
 """Statuses that only refunds and disputes come after."""
 FRESH_SECONDS = 2.0
 """A payment that is under way is asked of Stripe at most this often, however many look at it."""
+
+PATIENCE = 3.0
+"""Seconds that who looks at a payment waits for Stripe, before the mirror answers."""
 
 _ID = re.compile(r"pi_[A-Za-z0-9_]{1,61}", re.ASCII)
 
@@ -106,6 +110,7 @@ class Payments:
 
     async def _try_refresh(self, payment_id: str) -> Record | None:
         try:
-            return await self._mirror.refresh("payment_intent", payment_id)
-        except LydianError:
+            async with asyncio.timeout(PATIENCE):
+                return await self._mirror.refresh("payment_intent", payment_id)
+        except (LydianError, TimeoutError):
             return None  # a webhook will bring it

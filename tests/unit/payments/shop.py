@@ -1,5 +1,6 @@
 """What tests of payments work with: customers' clients, an administrator's, and the Stripe behind them."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,9 @@ class Wire(httpx.ASGITransport):
         self.lost: list[Exception] = []
         """Raised after Stripe has carried out a request that changes something, instead of its answer."""
         self.refuse_email = False
+        self.answers = asyncio.Event()
+        """Cleared: Stripe takes requests and says nothing."""
+        self.answers.set()
 
     @property
     def calls(self) -> list[str]:
@@ -31,6 +35,7 @@ class Wire(httpx.ASGITransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        await self.answers.wait()
         if self.refuse_email and b"email=" in request.content:
             error = {"type": "invalid_request_error", "code": "email_invalid", "param": "email", "message": "Invalid email address"}
             return httpx.Response(400, json={"error": error})
