@@ -160,7 +160,7 @@ class Deletion:
             now = self._clock.now()
             if leaving.closed_at is None:
                 await self._close(leaving)
-                changed = replace(leaving, closed_at=now)
+                changed = replace(leaving, closed_at=self._clock.now())
             elif leaving.waiting and self._may_ask(leaving, now):
                 for service in sorted(leaving.waiting):
                     await self._events.send(service, {"kind": "user_deleted", "user_id": user_id, "round": leaving.round})

@@ -1,7 +1,8 @@
 """Accounts of people who sign in elsewhere: whose account a subject of another issuer is.
 
 Table ``identities``, one row for each subject; its insert decides. The account has a row ``identity`` that leads back.
-An identity whose account is gone is a deleted account: it stays closed until the purge removes the row.
+Deleting an account gives its identity back (``deletion.py``). One whose account has gone otherwise stays closed until the purge
+removes the row.
 """
 
 from shared_code import ids
