@@ -28,7 +28,7 @@ class InboxParts(PaymentsParts):
     def payments_processor(self) -> "Processor":
         from shared_code.payments.processing import Processor
 
-        return Processor(self.payments_inbox, self.payments_mirror, self.payments_notices.follow)
+        return Processor(self.payments_inbox, self.payments_mirror, self.payments_notices.follow, self.clock)
 
     @cached_property
     def payments_notices(self) -> "Notices":
@@ -54,25 +54,25 @@ class InboxParts(PaymentsParts):
     def payments_removal(self) -> "Removal":
         from shared_code.payments.removal import Removal
 
-        async def done(user_id: str) -> None:
-            await self.events.send("auth", {"kind": "user_data_removed", "service": "payments", "user_id": user_id})
-
         return Removal(
             tables=self.storage.tables,
             customers=self.payments_customers,
             gateway=self.payments_gateway,
             mirror=self.payments_mirror,
-            done=done,
         )
 
     @cached_property
     def payments_events(self) -> "PaymentsEvents":
         from shared_code.payments.events import PaymentsEvents
 
-        return PaymentsEvents(lambda: self.payments_processor, self._remove_user)
+        return PaymentsEvents(lambda: self.payments_processor, self._remove_user, self.events)
 
     async def _remove_user(self, user_id: str) -> None:
-        await self.payments_removal.remove(user_id)
+        from shared_code.payments.customers import CUSTOMER_KEY, TABLE
+
+        # Where there is no Stripe, nobody is its customer, and accounts must be deletable all the same.
+        if await self.storage.tables.get(TABLE, user_id, CUSTOMER_KEY) is not None:
+            await self.payments_removal.remove(user_id)
 
     async def _customer_contact(self, customer_id: str) -> "Contact | None":
         from shared_code.payments.ports import Contact

@@ -34,6 +34,7 @@ _SERVICES: Mapping[Kind, str] = {
     "price": "prices",
     "checkout_session": "checkout.sessions",
     "portal_session": "billing_portal.sessions",
+    "event": "events",
 }
 # What the mirror keeps of an object is partly in these.
 _EXPANDED: Mapping[Kind, Sequence[str]] = {"payment_intent": ["latest_charge"], "price": ["product"]}

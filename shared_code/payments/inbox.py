@@ -148,6 +148,9 @@ class Inbox:
 
     async def failed(self, event: InboxEvent, error: str) -> InboxEvent:
         """This try failed: the timer takes it up again, until it has failed MAX_TRIES times and waits for a replay."""
+        present = await self.get(event.table, event.key)
+        if present is not None and present.status == "processed" and event.status != "processed":
+            return present  # another's try, made at the same time, did not fail
         attempts = event.attempts + 1
         given_up = attempts >= MAX_TRIES
         tried = replace(event, status="failed", attempts=attempts, error=error[:500], processed_at=None)

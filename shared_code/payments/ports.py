@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 Kind = Literal[
     "payment_intent", "subscription", "invoice", "refund", "customer",
-    "payment_method", "setup_intent", "price", "checkout_session", "portal_session",
+    "payment_method", "setup_intent", "price", "checkout_session", "portal_session", "event",
 ]  # fmt: skip
 """Stripe's names of its objects."""
 

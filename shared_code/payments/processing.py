@@ -6,10 +6,12 @@ the same, true state. An event may be processed any number of times, by several 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import Any, Protocol
 
 import structlog
 
+from shared_code.clock import Clock
 from shared_code.errors import LydianError
 
 from .event_targets import Kind
@@ -19,6 +21,10 @@ log = structlog.get_logger("lydian.payments")
 
 FETCHES_PER_SECOND = 20
 """Stripe allows 25 requests a second of one endpoint (https://docs.stripe.com/rate-limits): what a process takes of them."""
+
+RETRIED_FOR = timedelta(minutes=4)
+"""How long one run of the timer works. ``functionTimeout`` is ten minutes, and an attempt at a silent Stripe takes half of one
+for each of its objects."""
 
 
 class Mirror(Protocol):
@@ -31,8 +37,8 @@ Notify = Callable[[InboxEvent, Mapping[Kind, Mapping[str, Any]]], Awaitable[None
 
 
 class Processor:
-    def __init__(self, inbox: Inbox, mirror: Mirror, notify: Notify) -> None:
-        self._inbox, self._mirror, self._notify = inbox, mirror, notify
+    def __init__(self, inbox: Inbox, mirror: Mirror, notify: Notify, clock: Clock) -> None:
+        self._inbox, self._mirror, self._notify, self._clock = inbox, mirror, notify, clock
         self._pace = Pace(FETCHES_PER_SECOND)
 
     async def process(self, table: str, key: str) -> InboxEvent | None:
@@ -48,11 +54,14 @@ class Processor:
         return event if event.status == "ignored" else await self._attempt(event)
 
     async def retry_due(self) -> int:
-        """Take up every event whose next try is due; how many there were."""
-        due = await self._inbox.due()
-        for event in due:
+        """Take up every event whose next try is due, for RETRIED_FOR at most; how many were tried."""
+        until, tried = self._clock.now() + RETRIED_FOR, 0
+        for event in await self._inbox.due():
+            if self._clock.now() >= until:
+                break  # a Stripe that is slow: the next run goes on
             await self._attempt(event)
-        return len(due)
+            tried += 1
+        return tried
 
     async def _attempt(self, event: InboxEvent) -> InboxEvent:
         try:

@@ -8,13 +8,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import structlog
 
 from shared_code.audit.ports import Audit
 from shared_code.clock import Clock, rfc3339
-from shared_code.errors import Conflict
+from shared_code.errors import Conflict, LydianError
 from shared_code.storage.ports import AlreadyExists, EtagMismatch, Insert, Missing, Replace, Row, Tables, Value
 
 from .event_targets import Kind
@@ -22,7 +22,9 @@ from .event_targets import Kind
 log = structlog.get_logger("lydian.payments")
 
 TABLE, PARTITION, CURRENT = "reconciliation", "stripe", "current"
-KINDS: tuple[Kind, ...] = ("customer", "payment_intent", "refund", "subscription", "invoice")
+Listed = Kind | Literal["event"]
+KINDS: tuple[Listed, ...] = ("customer", "payment_intent", "refund", "subscription", "invoice", "event")
+"""Events, since no list shows a customer that was deleted: of that alone they tell, for 30 days."""
 PAGE = 100
 SHOWN = 50
 """Drifted objects that a report names; more are counted."""
@@ -31,7 +33,9 @@ LEASE = timedelta(minutes=2)
 
 
 class Source(Protocol):
-    async def list_page(self, kind: Kind, *, starting_after: str | None, limit: int) -> tuple[Sequence[Mapping[str, Any]], bool]:
+    async def list_page(
+        self, kind: Listed, *, starting_after: str | None, limit: int, params: Mapping[str, Any] | None = None
+    ) -> tuple[Sequence[Mapping[str, Any]], bool]:
         """A page of everything that Stripe holds of a kind, newest first, and whether there is more."""
 
 
@@ -72,7 +76,11 @@ class Reconciliation:
         until = self._clock.now() + timedelta(seconds=seconds)
         report, etag = await self._claim()
         while not report.finished:
-            report = await self._page(report)
+            try:
+                report = await self._page(report)
+            except LydianError:
+                await self._note(report, etag, self._clock.now())  # Stripe fails: whoever tries again need not wait
+                raise
             etag = await self._note(report, etag, self._clock.now() + LEASE)
             if self._clock.now() >= until:
                 break
@@ -90,22 +98,28 @@ class Reconciliation:
 
     async def _page(self, report: Report) -> Report:
         kind = KINDS[report.kind]
-        objects, more = await self._source.list_page(kind, starting_after=report.starting_after, limit=PAGE)
+        params = {"type": "customer.deleted"} if kind == "event" else None
+        objects, more = await self._source.list_page(kind, starting_after=report.starting_after, limit=PAGE, params=params)
         drift, drifted = list(report.drift), report.drifted
-        for fetched in objects:
-            fields = await self._mirror.differences(kind, fetched)
-            if not fields:
-                continue
-            # An event may have been processed since the page was read: what is fetched now decides, and what then is the same was no drift.
-            if await self._mirror.sync(kind, str(fetched["id"])) is None:
+        for each in objects:
+            name, identifier, fields = await self._compared(kind, each)
+            if not fields or await self._mirror.sync(name, identifier) is None:
                 continue
             drifted += 1
             if len(drift) < SHOWN:
-                drift.append({"kind": kind, "id": fetched["id"], "fields": list(fields), "reason": _reason(fields)})
+                drift.append({"kind": name, "id": identifier, "fields": list(fields), "reason": _reason(fields)})
         checked = {**report.checked, kind: report.checked.get(kind, 0) + len(objects)}
         after = str(objects[-1]["id"]) if objects and more else None
         done = report.kind + (after is None)
         return replace(report, checked=checked, drift=tuple(drift), drifted=drifted, kind=done, starting_after=after)
+
+    async def _compared(self, kind: Listed, each: Mapping[str, Any]) -> tuple[Kind, str, Sequence[str]]:
+        """An object's kind, its id, and the fields in which the mirror is behind it."""
+        if kind != "event":
+            return kind, str(each["id"]), await self._mirror.differences(kind, each)
+        identifier = str(each["data"]["object"]["id"])
+        fields = await self._mirror.differences("customer", {"id": identifier, "deleted": True})
+        return "customer", identifier, [name for name in fields if name in ("status", "missing")]
 
     async def _claim(self) -> tuple[Report, str]:
         now = self._clock.now()

@@ -3,8 +3,6 @@
 Payments, refunds and invoices stay at Stripe and in the mirror, under the customer's id: books are kept by law.
 """
 
-from collections.abc import Awaitable, Callable
-
 from shared_code.errors import NotFound
 from shared_code.storage.ports import Delete, Missing, Tables
 
@@ -18,25 +16,22 @@ ANONYMOUS = {"email": "", "name": "", "description": "", "phone": "", "metadata"
 
 
 class Removal:
-    def __init__(
-        self, *, tables: Tables, customers: Customers, gateway: Gateway, mirror: Mirror, done: Callable[[str], Awaitable[None]]
-    ) -> None:
-        """``done`` tells auth that nothing of the user is left here."""
-        self._tables, self._customers, self._gateway, self._mirror, self._done = tables, customers, gateway, mirror, done
+    def __init__(self, *, tables: Tables, customers: Customers, gateway: Gateway, mirror: Mirror) -> None:
+        self._tables, self._customers, self._gateway, self._mirror = tables, customers, gateway, mirror
 
     async def remove(self, user_id: str) -> None:
         """Safe to repeat, and to be cut off anywhere: the rows that lead to the customer go last."""
         customer_id = await self._customers.own(user_id)
-        if customer_id is not None:
-            await self._end_subscriptions(customer_id)
-            await self._detach_cards(customer_id)
-            await self._anonymise(customer_id)
-            for partition, key in ((customer_id, OWNER_KEY), (user_id, CUSTOMER_KEY)):
-                try:
-                    await self._tables.apply(TABLE, partition, Delete(key))
-                except Missing:
-                    pass  # an earlier try came this far
-        await self._done(user_id)
+        if customer_id is None:
+            return
+        await self._end_subscriptions(customer_id)
+        await self._detach_cards(customer_id)
+        await self._anonymise(customer_id)
+        for partition, key in ((customer_id, OWNER_KEY), (user_id, CUSTOMER_KEY)):
+            try:
+                await self._tables.apply(TABLE, partition, Delete(key))
+            except Missing:
+                pass  # an earlier try came this far
 
     async def _end_subscriptions(self, customer_id: str) -> None:
         after, more = None, True

@@ -54,7 +54,7 @@ class Desk:
         self.sent, self.mirror = Sent(), FakeMirror()
         self.notices: list[tuple[str, dict[Kind, Mapping[str, Any]]]] = []
         self.inbox = Inbox(self.storage.tables, self.clock, self.sent)
-        self.processor = Processor(self.inbox, self.mirror, self.notify)
+        self.processor = Processor(self.inbox, self.mirror, self.notify, self.clock)
 
     async def notify(self, event: InboxEvent, fetched: Mapping[Kind, Mapping[str, Any]]) -> None:
         self.notices.append((event.id, dict(fetched)))
