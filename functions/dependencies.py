@@ -1,5 +1,6 @@
 """What handlers ask for: the container's services and the few facts of a request that several of them need."""
 
+import hmac
 import ipaddress
 import re
 from typing import Annotated
@@ -23,8 +24,14 @@ async def base_url(request: Request) -> str:
 
 
 def client_address(request: Request) -> str:
-    """The caller's address: the last one in ``X-Forwarded-For`` that no trusted proxy has added (SPEC §1)."""
+    """The caller's address: the last one in ``X-Forwarded-For`` that no trusted proxy has added (SPEC §1); behind our own
+    Front Door the one that it saw (https://learn.microsoft.com/azure/frontdoor/front-door-http-headers-protocol)."""
     found: Container = request.app.state.container
+    ours = found.settings.front_door_id
+    if ours and hmac.compare_digest(request.headers.get("x-azure-fdid", "").encode(), ours.encode()):
+        seen = _address(request.headers.get("x-azure-socketip", ""))
+        if seen is not None:
+            return seen
     address = request.client.host if request.client else ""
     networks = [ipaddress.ip_network(network, strict=False) for network in found.settings.trusted_proxies]
     # A proxy may add a header of its own behind the caller's: all of them are one list (RFC 9110, 5.3).

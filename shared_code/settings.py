@@ -6,8 +6,6 @@ Every setting is declared once, with its parser and the sentence that documents 
 
 import dataclasses
 import functools
-import ipaddress
-import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -15,7 +13,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-SERVICES = ("monitoring", "auth", "ai", "chat", "files", "payments")
+from . import setting_types as to
+from .setting_types import SERVICES
+
 GIB = 1024**3
 MIB = 1024**2
 
@@ -26,108 +26,7 @@ class SettingsError(ValueError):
     """A setting is missing or cannot be used; the message names it and never repeats a secret's value."""
 
 
-def _text(raw: str) -> str:
-    return raw
-
-
-def _integer(raw: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,15}", raw):
-        raise ValueError("must be a whole number, 0 or more")
-    return int(raw)
-
-
-def _flag(raw: str) -> bool:
-    if raw.lower() not in ("true", "false", "1", "0"):
-        raise ValueError("must be true or false")
-    return raw.lower() in ("true", "1")
-
-
-def _names(raw: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in raw.split(",") if part.strip())
-
-
-def _services(raw: str) -> tuple[str, ...]:
-    named = _names(raw.lower())
-    if not named or "all" in named:
-        return SERVICES
-    unknown = sorted(set(named) - set(SERVICES))
-    if unknown:
-        raise ValueError(f"knows no {', '.join(unknown)}; choose from all, {', '.join(SERVICES)}")
-    return tuple(service for service in SERVICES if service in named)
-
-
-def _networks(raw: str) -> tuple[str, ...]:
-    for network in _names(raw):
-        ipaddress.ip_network(network, strict=False)
-    return _names(raw)
-
-
-def _rate(raw: str) -> tuple[int, int] | None:
-    """``5/900`` is five in 900 seconds; ``off`` is no limit."""
-    if raw.lower() == "off":
-        return None
-    if not re.fullmatch(r"[1-9][0-9]{0,5}/[1-9][0-9]{0,5}", raw):
-        raise ValueError("must be a count and a number of seconds, such as 5/900, or off")
-    count, seconds = raw.split("/")
-    return int(count), int(seconds)
-
-
-def _currency(raw: str) -> str:
-    if not re.fullmatch(r"[a-zA-Z]{3}", raw):
-        raise ValueError("must be a currency's three letters, such as usd")
-    return raw.lower()
-
-
-def _plans(raw: str) -> Mapping[str, Mapping[str, int | Decimal]]:
-    try:
-        plans = json.loads(raw, parse_float=Decimal)
-        for plan in plans.values():
-            if plan.keys() - {"files_quota_bytes", "ai_monthly_usd"}:
-                raise ValueError
-            quota, budget = plan.get("files_quota_bytes", 0), plan.get("ai_monthly_usd", 0)
-            if type(quota) is not int or type(budget) not in (int, Decimal) or min(quota, budget) < 0:
-                raise ValueError
-    except (ValueError, AttributeError, TypeError):
-        raise ValueError('must be JSON such as {"price_123": {"files_quota_bytes": 1000000, "ai_monthly_usd": 20}}') from None
-    return plans  # type: ignore[no-any-return]  # as it was just checked
-
-
-def _one_of(*allowed: str) -> Callable[[str], str]:
-    def parse(raw: str) -> str:
-        if raw not in allowed:
-            raise ValueError(f"must be one of {', '.join(allowed)}")
-        return raw
-
-    return parse
-
-
-def _container(raw: str) -> str:
-    # https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
-    if not re.fullmatch(r"[a-z0-9](?!.*--)[a-z0-9-]{1,53}[a-z0-9]", raw):
-        raise ValueError("must be 3–55 lower-case letters, digits and single hyphens")
-    return raw
-
-
-def _base_url(raw: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", raw):
-        raise ValueError("must be an http(s) URL without query")
-    return raw.rstrip("/")
-
-
-def _connection(raw: str) -> str:
-    # The emulator's short form and what it stands for are Microsoft's ("Use the Azurite emulator"); Python's SDKs know
-    # only the long form.
-    if raw.rstrip(";").lower() != "usedevelopmentstorage=true":
-        return raw
-    account = "devstoreaccount1"
-    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-    endpoints = "".join(
-        f"{kind}Endpoint=http://127.0.0.1:{port}/{account};" for kind, port in (("Blob", 10000), ("Queue", 10001), ("Table", 10002))
-    )
-    return f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};{endpoints}"
-
-
-def setting(env: str, default: str, doc: str, parse: Callable[[str], Any] = _text, *, secret: bool = False) -> Any:
+def setting(env: str, default: str, doc: str, parse: Callable[[str], Any] = to.text, *, secret: bool = False) -> Any:
     """Declare one setting: its variable, its default as it would be written there, and what it does."""
     # A secret is in no representation: not in a debugger's, not in a traceback's.
     return dataclasses.field(repr=not secret, metadata={"env": env, "default": default, "doc": doc, "parse": parse, "secret": secret})
@@ -139,29 +38,38 @@ class Settings:
         "ENVIRONMENT",
         "",
         "`local`, `test` or `production`. Empty: `production` on Azure, else `local`. Production refuses unsafe settings",
-        _one_of("local", "test", "production"),
+        to.one_of("local", "test", "production"),
     )
     services: tuple[str, ...] = setting(
-        "SERVICES", "all", "comma list of `monitoring, auth, ai, chat, files, payments`; only these are imported", _services
+        "SERVICES", "all", "comma list of `monitoring, auth, ai, chat, files, payments`; only these are imported", to.services
     )
     public_base_url: str = setting(
-        "PUBLIC_BASE_URL", "", "where people reach the app, e.g. `https://api.contoso.com`; required in production", _base_url
+        "PUBLIC_BASE_URL", "", "where people reach the app, e.g. `https://api.contoso.com`; required in production", to.base_url
     )
     cors_origins: tuple[str, ...] = setting(
-        "CORS_ORIGINS", "", "comma list of origins; `local` also allows any `http://localhost:*`", _names
+        "CORS_ORIGINS", "", "comma list of origins; `local` also allows any `http://localhost:*`", to.names
     )
     trusted_proxies: tuple[str, ...] = setting(
-        "TRUSTED_PROXIES", "", "comma list of networks whose `X-Forwarded-For` is believed, e.g. `10.0.0.0/8`", _networks
+        "TRUSTED_PROXIES", "", "comma list of networks whose `X-Forwarded-For` is believed, e.g. `10.0.0.0/8`", to.networks
     )
-    log_level: str = setting("LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`", _one_of("debug", "info", "warning", "error"))
-    log_format: str = setting("LOG_FORMAT", "json", "`json` (one object a line) or `console`", _one_of("json", "console"))
+    front_door_id: str = setting(
+        "FRONT_DOOR_ID",
+        "",
+        "id of the Front Door profile in front: where `X-Azure-FDID` says it, `X-Azure-SocketIP` is the client's address",
+    )
+    log_level: str = setting("LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`", to.one_of("debug", "info", "warning", "error"))
+    log_format: str = setting("LOG_FORMAT", "json", "`json` (one object a line) or `console`", to.one_of("json", "console"))
     data_dir: str = setting("LYDIAN_DATA_DIR", ".data", "folder for what a local run keeps: Azurite's data and the signing key made for it")
 
     storage_connection_string: str = setting(
-        "AZURE_STORAGE_CONNECTION_STRING", "", "storage account (or Azurite). Neither this nor a URL: memory only", _connection, secret=True
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "",
+        "storage account (or Azurite). Neither this nor a URL: memory only",
+        to.connection,
+        secret=True,
     )
     storage_account_url: str = setting(
-        "AZURE_STORAGE_ACCOUNT_URL", "", "`https://<account>.blob.core.windows.net`, reached with managed identity", _base_url
+        "AZURE_STORAGE_ACCOUNT_URL", "", "`https://<account>.blob.core.windows.net`, reached with managed identity", to.base_url
     )
     storage_api_version: str = setting(
         "AZURE_STORAGE_API_VERSION", "", "pins the blob and queue API version, for an Azurite that knows no newer one"
@@ -169,23 +77,23 @@ class Settings:
     managed_identity_client_id: str = setting("AZURE_CLIENT_ID", "", "client id of the user-assigned managed identity")
 
     files_container: str = setting(
-        "AZURE_CONTAINER_NAME", "uploads", "blob container of the originals; variants go to `<name>-variants`", _container
+        "AZURE_CONTAINER_NAME", "uploads", "blob container of the originals; variants go to `<name>-variants`", to.container
     )
-    files_max_bytes: int = setting("FILES_MAX_BYTES", str(100 * MIB), "largest upload through the app", _integer)
-    files_max_direct_bytes: int = setting("FILES_MAX_DIRECT_BYTES", str(2 * GIB), "largest direct upload (SAS)", _integer)
-    files_quota_bytes: int = setting("FILES_QUOTA_BYTES", str(5 * GIB), "bytes one user may store", _integer)
+    files_max_bytes: int = setting("FILES_MAX_BYTES", str(100 * MIB), "largest upload through the app", to.integer)
+    files_max_direct_bytes: int = setting("FILES_MAX_DIRECT_BYTES", str(2 * GIB), "largest direct upload (SAS)", to.integer)
+    files_quota_bytes: int = setting("FILES_QUOTA_BYTES", str(5 * GIB), "bytes one user may store", to.integer)
     files_allowed_types: tuple[str, ...] = setting(
         "FILES_ALLOWED_TYPES",
         "image/jpeg,image/png,image/gif,image/webp,application/pdf,video/mp4,text/plain",
         "types that may be stored, decided from the bytes",
-        _names,
+        to.names,
     )
-    files_retention_days: int = setting("FILES_RETENTION_DAYS", "30", "days a soft-deleted file is kept", _integer)
+    files_retention_days: int = setting("FILES_RETENTION_DAYS", "30", "days a soft-deleted file is kept", to.integer)
     blob_trigger_source: str = setting(
         "BLOB_TRIGGER_SOURCE",
         "LogsAndContainerScan",
         "`EventGrid` (needed on Flex Consumption) or `LogsAndContainerScan`",
-        _one_of("EventGrid", "LogsAndContainerScan"),
+        to.one_of("EventGrid", "LogsAndContainerScan"),
     )
 
     jwt_private_keys: str = setting(
@@ -194,32 +102,37 @@ class Settings:
     jwt_secret: str = setting("JWT_SECRET", "", "HS256 secret (≥ 32 bytes), used only where no private key is set", secret=True)
     jwt_issuer: str = setting("JWT_ISSUER", "", "`iss` of access tokens; empty: `PUBLIC_BASE_URL`, else `lydian`")
     jwt_audience: str = setting("JWT_AUDIENCE", "lydian", "`aud` of access tokens")
-    admin_emails: tuple[str, ...] = setting("ADMIN_EMAILS", "", "comma list: accounts with a verified address on it are admins", _names)
+    admin_emails: tuple[str, ...] = setting("ADMIN_EMAILS", "", "comma list: accounts with a verified address on it are admins", to.names)
     auth_data_keys: tuple[str, ...] = setting(
         "AUTH_DATA_KEY",
         "",
         "secret (≥ 32 characters) under which TOTP secrets are encrypted; several, separated by commas: the first encrypts, all decrypt. "
         "Empty: the signing keys serve",
-        _names,
+        to.names,
         secret=True,
     )
     auth_lock_account: tuple[int, int] | None = setting(
-        "AUTH_LOCK_ACCOUNT", "5/900", "failed sign-ins per seconds that lock an account's sign-in for as long; `off`: never", _rate
+        "AUTH_LOCK_ACCOUNT", "5/900", "failed sign-ins per seconds that lock an account's sign-in for as long; `off`: never", to.rate
     )
     auth_lock_address: tuple[int, int] | None = setting(
-        "AUTH_LOCK_ADDRESS", "20/900", "the same for a client's network address, over all accounts", _rate
+        "AUTH_LOCK_ADDRESS", "20/900", "the same for a client's network address, over all accounts", to.rate
     )
     auth_register_address: tuple[int, int] | None = setting(
-        "AUTH_REGISTER_ADDRESS", "20/3600", "registrations per seconds from one network address; `off`: no limit", _rate
+        "AUTH_REGISTER_ADDRESS", "20/3600", "registrations per seconds from one network address; `off`: no limit", to.rate
     )
     auth_require_verified_email: bool = setting(
-        "AUTH_REQUIRE_VERIFIED_EMAIL", "false", "`true`: registering answers 202 and a mail, and signing in needs a verified address", _flag
+        "AUTH_REQUIRE_VERIFIED_EMAIL",
+        "false",
+        "`true`: registering answers 202 and a mail, and signing in needs a verified address",
+        to.flag,
     )
-    api_key_rate: tuple[int, int] | None = setting("API_KEY_RATE", "600/60", "requests per seconds of one API key; `off`: no limit", _rate)
+    api_key_rate: tuple[int, int] | None = setting(
+        "API_KEY_RATE", "600/60", "requests per seconds of one API key; `off`: no limit", to.rate
+    )
     supabase_url: str = setting(
-        "SUPABASE_URL", "", "`https://<project>.supabase.co`: access tokens of that project are accepted too", _base_url
+        "SUPABASE_URL", "", "`https://<project>.supabase.co`: access tokens of that project are accepted too", to.base_url
     )
-    audit_retention_days: int = setting("AUDIT_RETENTION_DAYS", "365", "days the audit trail is kept", _integer)
+    audit_retention_days: int = setting("AUDIT_RETENTION_DAYS", "365", "days the audit trail is kept", to.integer)
 
     stripe_secret_key: str = setting(
         "STRIPE_SECRET_KEY", "", "Stripe's secret or restricted API key; empty: payments answer 503", secret=True
@@ -231,16 +144,16 @@ class Settings:
         "STRIPE_WEBHOOK_SECRET",
         "",
         "signing secret of the webhook endpoint; several, separated by commas, while one is rotated",
-        _names,
+        to.names,
         secret=True,
     )
-    stripe_api_base: str = setting("STRIPE_API_BASE", "https://api.stripe.com", "another host, for tests", _base_url)
-    payments_currency: str = setting("PAYMENTS_CURRENCY", "usd", "currency of amounts that name none", _currency)
+    stripe_api_base: str = setting("STRIPE_API_BASE", "https://api.stripe.com", "another host, for tests", to.base_url)
+    payments_currency: str = setting("PAYMENTS_CURRENCY", "usd", "currency of amounts that name none", to.currency)
     plans: Mapping[str, Mapping[str, int | Decimal]] = setting(
         "PLANS",
         "{}",
         'JSON: what subscribers of a Stripe price get, e.g. `{"price_123": {"files_quota_bytes": 107374182400, "ai_monthly_usd": 20}}`',
-        _plans,
+        to.plans,
     )
 
     sendgrid_api_key: str = setting("SENDGRID_API_KEY", "", "sends mail through SendGrid; empty: the local outbox", secret=True)
@@ -249,9 +162,9 @@ class Settings:
     sendgrid_webhook_public_key: str = setting(
         "SENDGRID_WEBHOOK_PUBLIC_KEY", "", "public key of SendGrid's signed event webhook, as its settings page shows it"
     )
-    sendgrid_api_base: str = setting("SENDGRID_API_BASE", "https://api.sendgrid.com", "another host, for tests", _base_url)
+    sendgrid_api_base: str = setting("SENDGRID_API_BASE", "https://api.sendgrid.com", "another host, for tests", to.base_url)
     mail_links_url: str = setting(
-        "MAIL_LINKS_URL", "", "where links in mails lead: your own pages, which get `?token=`; empty: the pages of this app", _base_url
+        "MAIL_LINKS_URL", "", "where links in mails lead: your own pages, which get `?token=`; empty: the pages of this app", to.base_url
     )
 
     @property
@@ -302,7 +215,7 @@ def load(environ: Mapping[str, str]) -> Settings:
             on_azure = environ.get("WEBSITE_INSTANCE_ID") or environ.get("WEBSITE_SKU")
             raw = "production" if on_azure else "local"
         try:
-            values[field.name] = field.metadata["parse"](raw) if raw or field.metadata["parse"] in (_names, _networks) else ""
+            values[field.name] = field.metadata["parse"](raw) if raw or field.metadata["parse"] in (to.names, to.networks) else ""
         except ValueError as error:
             raise SettingsError(f"{env} {error}") from None
     settings = Settings(**values)
@@ -335,13 +248,15 @@ def _check(settings: Settings) -> None:
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if field.metadata["secret"] and any(_is_unsafe(each) for each in ([value] if isinstance(value, str) else value) if each):
-            raise SettingsError(f"{field.metadata['env']} is too short or a placeholder")
+            raise SettingsError(f"{field.metadata['env']} is too short, a placeholder, or a Key Vault reference that was not resolved")
 
 
 def _is_unsafe(secret: str) -> bool:
-    """Of a connection string only the key and the signature are secret: an account may well be called ``example``."""
+    """Short, a placeholder, or a Key Vault reference that was not resolved: App Service then passes on its text, which anyone
+    could guess (https://learn.microsoft.com/azure/app-service/app-service-key-vault-references). Of a connection string only
+    the key and the signature are secret: an account may well be called ``example``."""
     parts = re.findall(r"(?:AccountKey|SharedAccessSignature)=([^;]*)", secret) or [secret]
-    return any(len(part) < 16 or _PLACEHOLDER.search(part) for part in parts)
+    return secret.startswith("@Microsoft.KeyVault(") or any(len(part) < 16 or _PLACEHOLDER.search(part) for part in parts)
 
 
 @functools.cache

@@ -22,12 +22,14 @@ var queues = [
 ]
 var tables = [
   'users'
+  'userindex'
   'identities'
   'emails'
   'files'
   'shares'
   'filestats'
   'limits'
+  'deletions'
   'audituser'
   'auditheads'
   'mailoutbox'
@@ -35,6 +37,8 @@ var tables = [
   'customers'
   'payments'
   'paymentindex'
+  'paymentstats'
+  'reconciliation'
 ]
 
 // For direct uploads from the pages of these origins; the signed grant says to which blob.

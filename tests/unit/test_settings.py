@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_code import settings
+from shared_code import setting_types, settings
 from shared_code.settings import SERVICES, SettingsError, declared, load
 from tests.unit.apps import signing_pem
 
@@ -153,9 +153,9 @@ def test_the_issuer() -> None:
 
 
 def test_flags() -> None:
-    assert [settings._flag(raw) for raw in ("true", "TRUE", "1", "false", "0")] == [True, True, True, False, False]
+    assert [setting_types.flag(raw) for raw in ("true", "TRUE", "1", "false", "0")] == [True, True, True, False, False]
     with pytest.raises(ValueError, match="true or false"):
-        settings._flag("yes")
+        setting_types.flag("yes")
 
 
 def test_plans_are_exact() -> None:

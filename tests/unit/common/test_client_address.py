@@ -59,5 +59,33 @@ def test_whatever_a_stranger_writes_in_front_changes_nothing(text: str) -> None:
     assert client_address(request("10.0.0.1", text, "203.0.113.9")) == "203.0.113.9"
 
 
+OURS, SEEN = "5a6b7c8d-0000-4000-8000-1c2d3e4f5a6b", "198.51.100.4"
+BEHIND_FRONT_DOOR = make_app(FRONT_DOOR_ID=OURS, TRUSTED_PROXIES="10.0.0.0/8").web
+
+
+@pytest.mark.parametrize(
+    ("profile", "seen", "address"),
+    [
+        (OURS, SEEN, SEEN),
+        (OURS, "2001:DB9::7", "2001:db9::7"),
+        ("somebody else's", SEEN, "203.0.113.9"),
+        ("", SEEN, "203.0.113.9"),
+        (OURS + "é", SEEN, "203.0.113.9"),
+        (OURS, "nonsense", "203.0.113.9"),
+    ],
+)
+def test_our_own_front_door_says_whom_it_saw(profile: str, seen: str, address: str) -> None:
+    asked = request("10.0.0.1", "203.0.113.9")
+    asked.scope["app"] = BEHIND_FRONT_DOOR
+    asked.scope["headers"] += [(b"x-azure-fdid", profile.encode("latin-1")), (b"x-azure-socketip", seen.encode())]
+    assert client_address(asked) == address
+
+
+def test_no_front_door_is_ours_unless_it_is_named() -> None:
+    asked = request("10.0.0.1", "203.0.113.9")
+    asked.scope["headers"] += [(b"x-azure-fdid", b""), (b"x-azure-socketip", SEEN.encode())]
+    assert client_address(asked) == "203.0.113.9"
+
+
 async def test_the_base_url() -> None:
     assert await base_url(request("192.0.2.1")) == "http://lydian.test:7071"

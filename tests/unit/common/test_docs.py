@@ -12,7 +12,8 @@ OPEN = {
     ("get", "/"), ("get", "/health"), ("get", "/health/ready"), ("get", "/openapi.json"), ("get", "/docs"), ("get", "/static/{asset}"),
     ("post", "/api/auth/register"), ("post", "/api/auth/login"), ("post", "/api/auth/refresh"), ("get", "/.well-known/jwks.json"),
     ("post", "/api/auth/login/mfa"),
-    ("get", "/.well-known/openid-configuration"), ("get", "/share/{token}"), ("post", "/api/webhooks/sendgrid"), ("post", "/api/webhooks/stripe"),
+    ("get", "/.well-known/openid-configuration"), ("get", "/share/{token}"), ("post", "/api/webhooks/sendgrid"),
+    ("post", "/api/webhooks/stripe"),
     ("post", "/api/auth/verify-email"), ("post", "/api/auth/forgot-password"), ("post", "/api/auth/reset-password"),
     ("get", "/auth/verify-email"), ("get", "/auth/reset-password"), ("get", "/api/payments/config"),
 }  # fmt: skip
