@@ -1,7 +1,7 @@
 """A ZIP archive made while it is sent: neither it nor any of its files is ever held whole.
 
 zipfile writes to a stream that cannot seek: sizes and checksums follow each file's bytes (APPNOTE 4.3.9), with 64 bits where
-they need them. What zipfile keeps for its directory, some 700 bytes a file, is all that grows.
+they need them. What zipfile keeps for its directory (measured: 1.3 kB a file) is all that grows.
 """
 
 import asyncio
