@@ -259,9 +259,7 @@ class AuthParts(MailParts):
     def auth_events(self) -> "AuthEvents":
         from shared_code.auth.events import AuthEvents
 
-        return AuthEvents(
-            accounts=self.accounts, one_time=self.one_time, mailer=self.mailer, audit=self.audit, deletion=self.deletion
-        )
+        return AuthEvents(accounts=self.accounts, one_time=self.one_time, mailer=self.mailer, audit=self.audit, deletion=self.deletion)
 
     @cached_property
     def deletion(self) -> "Deletion":
