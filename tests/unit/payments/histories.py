@@ -16,8 +16,9 @@ from shared_code.payments.gateway import StripeGateway
 from shared_code.payments.objects import LOCAL, MIRROR, TOTALS_KEY, counted, key_of, partition_of, reference, values_of
 from shared_code.payments.ports import Actor
 from shared_code.payments.processing import Pace
-from shared_code.storage.events import InProcessEvents
+from shared_code.storage.events import Events, InProcessEvents
 from shared_code.storage.memory import MemoryStorage
+from shared_code.storage.ports import Storage
 from tests.unit.apps import TestContainer, settings_of
 from tests.unit.payments.shop import SETTINGS, WEBHOOK
 
@@ -28,6 +29,17 @@ DAY = 86_400
 RETURN = "https://shop.example/back"
 
 
+class Line(httpx.ASGITransport):
+    """The way to Stripe, which may be broken."""
+
+    broken: Exception | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.broken is not None:
+            raise self.broken
+        return await super().handle_async_request(request)
+
+
 class World:
     """A Stripe, and two processes of one app before it."""
 
@@ -35,23 +47,28 @@ class World:
         self.clock = ManualClock()
         self.storage = MemoryStorage(self.clock)
         self.stripe = StripeServer(webhook_secret=WEBHOOK, clock=lambda: self.clock.now().timestamp())
-        self.apps = [self._app() for _ in range(2)]
+        self.line = Line(self.stripe)
+        self.gateways: list[StripeGateway] = []
+        self.apps = [self.process() for _ in range(2)]
         authorization = {"Authorization": f"Bearer {SETTINGS['STRIPE_SECRET_KEY']}"}
         self.raw = httpx.AsyncClient(transport=httpx.ASGITransport(self.stripe), base_url="http://stripe.test", headers=authorization)
         self.taken = 0
         """How many of Stripe's events have met their fate."""
 
-    def _app(self) -> TestContainer:
-        app = TestContainer(settings_of(**SETTINGS, LOG_LEVEL="error"), storage=self.storage, clock=self.clock)
-        transport = httpx.ASGITransport(self.stripe)
-        app.__dict__["payments_gateway"] = StripeGateway(SETTINGS["STRIPE_SECRET_KEY"], "http://stripe.test", transport=transport)
+    def process(self, storage: Storage | None = None, events: Events | None = None, **environ: str) -> TestContainer:
+        """One more process of the app; ``storage``: its own way to the one storage."""
+        app = TestContainer(settings_of(**SETTINGS, LOG_LEVEL="error", **environ), storage=storage or self.storage, clock=self.clock)
+        if events is not None:
+            app.__dict__["events"] = events  # where cached_property keeps it
+        app.__dict__["payments_gateway"] = StripeGateway(SETTINGS["STRIPE_SECRET_KEY"], "http://stripe.test", transport=self.line)
+        self.gateways.append(app.payments_gateway)
         app.payments_processor._pace = Pace(1e9)  # twenty fetches a second are for the real one
         return app
 
     async def aclose(self) -> None:
         await self.raw.aclose()
-        for app in self.apps:
-            await app.payments_gateway.aclose()
+        for gateway in self.gateways:
+            await gateway.aclose()
         await self.stripe.stop()
 
     def of(self, kind: str) -> list[dict[str, Any]]:
