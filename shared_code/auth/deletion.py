@@ -12,7 +12,7 @@ process may die between any two writes: a timer goes on with whatever has such a
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -90,13 +90,13 @@ class Deletion:
         events: Events,
         audit: Audit,
         trail: Forgetting,
-        services: Sequence[str],
+        holders_of: Callable[[str], Awaitable[Iterable[str]]],
         on_closed: Callable[[str], None] = lambda user_id: None,
     ) -> None:
-        """``services``: who may hold data of users, and consumes ``user_deleted``. ``on_closed``: told here of an account that is
-        closed now, where something remembers users for seconds."""
+        """``holders_of``: the services that hold data of a user, each of which consumes ``user_deleted``.
+        ``on_closed``: told here of an account that is closed now, where something remembers users for seconds."""
         self._tables, self._clock, self._accounts, self._sessions, self._lockout = tables, clock, accounts, sessions, lockout
-        self._index, self._events, self._audit, self._trail, self._services = index, events, audit, trail, frozenset(services)
+        self._index, self._events, self._audit, self._trail, self._holders_of = index, events, audit, trail, holders_of
         self._on_closed = on_closed
 
     async def request(self, user_id: str, password: str | None, client: Client) -> None:
@@ -110,7 +110,7 @@ class Deletion:
             await self._check(user, password, client)
         link = await self._tables.get(USERS, user_id, IDENTITY_KEY)
         identity = str(link.values["identity"]) if link else ""
-        leaving = Leaving(user_id, user.email, identity, self._clock.now(), self._services)
+        leaving = Leaving(user_id, user.email, identity, self._clock.now(), frozenset(await self._holders_of(user_id)))
         try:
             await self._tables.apply(DELETIONS, PENDING, Insert(user_id, _values(leaving)))
         except AlreadyExists:
@@ -121,7 +121,7 @@ class Deletion:
     async def _check(self, user: User, password: str | None, client: Client) -> None:
         if password is None:
             raise InvalidInput("Deleting an account asks for its password.", loc=("body", "password"))
-        verdict = await self._lockout.password(user.email, password, client.address)
+        verdict = await self._lockout.password(user.email, password, client.network)
         if verdict.proof is None or verdict.user is None or verdict.user.id != user.id:
             raise Forbidden("The password is wrong.", code="wrong_password")
         if verdict.failed:
@@ -169,7 +169,7 @@ class Deletion:
                 await self._finish(leaving)
                 return
             elif not leaving.waiting and now - leaving.closed_at >= SETTLED:
-                changed = replace(leaving, round=leaving.round + 1, waiting=self._services, asked_at=None)
+                changed = replace(leaving, round=leaving.round + 1, waiting=frozenset(await self._holders_of(user_id)), asked_at=None)
             else:
                 return
             await self._save(changed)  # if somebody else was faster, the next turn sees what is left to do

@@ -12,16 +12,12 @@ if TYPE_CHECKING:
     from shared_code.audit.trail import Trail
     from shared_code.auth.accounts import Accounts
     from shared_code.auth.api_keys import ApiKeys
-    from shared_code.auth.deletion import Deletion
     from shared_code.auth.directory import Directory
-    from shared_code.auth.events import AuthEvents
-    from shared_code.auth.export import Export
     from shared_code.auth.issuer import Issuer
     from shared_code.auth.key_store import KeyStore
     from shared_code.auth.lockout import Lockout
     from shared_code.auth.mfa import Mfa
     from shared_code.auth.one_time import OneTimeTokens
-    from shared_code.auth.ports import Exporter
     from shared_code.auth.purge import AuthPurge
     from shared_code.auth.recovery import Recovery
     from shared_code.auth.registration import Registration
@@ -31,9 +27,6 @@ if TYPE_CHECKING:
     from shared_code.auth.tokens import TokenVerifier
     from shared_code.auth.user_index import UserIndex
     from shared_code.rate_limit import QuickLimiter, RateLimiter
-
-HOLDERS = ("files",)
-"""The services that hold data of users, and are told when one leaves: each consumes ``user_deleted``."""
 
 
 class AuthParts(MailParts):
@@ -254,50 +247,6 @@ class AuthParts(MailParts):
         from shared_code.audit.retention import Retention
 
         return Retention(self.storage.tables, self.clock, self.audit_signer, keep_days=self.settings.audit_retention_days)
-
-    @cached_property
-    def auth_events(self) -> "AuthEvents":
-        from shared_code.auth.events import AuthEvents
-
-        return AuthEvents(accounts=self.accounts, one_time=self.one_time, mailer=self.mailer, audit=self.audit, deletion=self.deletion)
-
-    @cached_property
-    def deletion(self) -> "Deletion":
-        from shared_code.auth.deletion import Deletion
-
-        return Deletion(
-            tables=self.storage.tables,
-            clock=self.clock,
-            accounts=self.accounts,
-            sessions=self.sessions,
-            lockout=self.lockout,
-            index=self.user_index,
-            events=self.events,
-            audit=self.audit,
-            trail=self.audit_retention,
-            services=HOLDERS,
-            on_closed=self.supabase.closed if self.supabase else lambda user_id: None,
-        )
-
-    @cached_property
-    def export(self) -> "Export":
-        from shared_code.auth.export import Export
-
-        return Export(
-            tables=self.storage.tables,
-            clock=self.clock,
-            accounts=self.accounts,
-            sessions=self.sessions,
-            api_keys=self.api_keys,
-            audit=self.audit,
-            exporters=self.exporters(),
-        )
-
-    def exporters(self) -> "list[Exporter]":
-        """Whoever stores something about users: each adds its own part."""
-        from shared_code.audit.export import AuditExport
-
-        return [AuditExport(self.audit_trail, self.clock)]
 
     @cached_property
     def auth_purge(self) -> "AuthPurge":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .payments import PaymentsParts
 
 if TYPE_CHECKING:
+    from shared_code.auth.ports import Exporter
     from shared_code.payments.events import PaymentsEvents
     from shared_code.payments.inbox import Inbox
     from shared_code.payments.notices import Notices
@@ -60,6 +61,11 @@ class InboxParts(PaymentsParts):
             gateway=self.payments_gateway,
             mirror=self.payments_mirror,
         )
+
+    def exporters(self) -> "list[Exporter]":
+        from shared_code.payments.export import PaymentsExport
+
+        return [*super().exporters(), PaymentsExport(self.storage.tables, self.clock)]
 
     @cached_property
     def payments_events(self) -> "PaymentsEvents":

@@ -3,13 +3,13 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .auth import AuthParts
+from .leaving import LeavingParts
 
 if TYPE_CHECKING:
     from shared_code.payments.entitlements import Entitlements
 
 
-class PlansParts(AuthParts):
+class PlansParts(LeavingParts):
     @cached_property
     def entitlements(self) -> "Entitlements":
         from shared_code.payments.customers import CUSTOMER_KEY, TABLE

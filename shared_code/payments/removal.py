@@ -3,6 +3,8 @@
 Payments, refunds and invoices stay at Stripe and in the mirror, under the customer's id: books are kept by law.
 """
 
+import secrets
+
 from shared_code.errors import NotFound
 from shared_code.storage.ports import Delete, Missing, Tables
 
@@ -11,8 +13,11 @@ from .mirror import Mirror
 from .ports import Gateway
 
 ENDED = frozenset({"canceled", "incomplete_expired"})
-ANONYMOUS = {"email": "", "name": "", "description": "", "phone": "", "metadata": {USER: ""}}
-"""An empty value unsets a field (https://docs.stripe.com/api/customers/update)."""
+# What Stripe documents as not to be emptied gets a value of nobody's; no mail system has that address (RFC 2606).
+ANONYMOUS = {"email": "deleted@account.invalid", "name": "Deleted account", "description": "Deleted account"}
+# What is only touched where it was set, in the portal or on the Dashboard. An empty value unsets a field
+# (https://docs.stripe.com/api/customers/update).
+_IF_SET = {"phone": "0", "address": "", "shipping": "", "business_name": "", "individual_name": ""}
 
 
 class Removal:
@@ -54,8 +59,11 @@ class Removal:
                 await self._gateway.act("payment_method", str(card["id"]), "detach", {}, key=f"lydian-removed-{card['id']}")
 
     async def _anonymise(self, customer_id: str) -> None:
-        try:
-            await self._gateway.update("customer", customer_id, ANONYMOUS, key=f"lydian-removed-{customer_id}")
-        except NotFound:
+        found = await self._gateway.retrieve("customer", customer_id)
+        if found is None or found.get("deleted"):
             return  # somebody has deleted it at Stripe
+        changes = {name: value for name, value in _IF_SET.items() if found.get(name)}
+        metadata = dict.fromkeys({*(found.get("metadata") or {}), USER}, "")
+        key = f"lydian-removed-{secrets.token_hex(16)}"  # no harm in doing it twice, and what is changed may differ then
+        await self._gateway.update("customer", customer_id, {**ANONYMOUS, **changes, "metadata": metadata}, key=key)
         await self._mirror.sync("customer", customer_id)
