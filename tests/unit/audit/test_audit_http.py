@@ -1,6 +1,5 @@
 """GET /api/auth/audit: whose events, which of them, and who may ask."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -15,12 +14,6 @@ ADMIN = "admin@example.com"
 @pytest.fixture
 def app() -> App:
     return make_app(ENVIRONMENT="local", ADMIN_EMAILS=ADMIN)
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[httpx.AsyncClient]:
-    async with app.client() as client:
-        yield client
 
 
 async def events(client: httpx.AsyncClient, account: dict[str, Any], **params: Any) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """All users, for administrators."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
@@ -15,17 +14,6 @@ from shared_code.storage.ports import Delete, Merge
 from tests.unit.apps import PASSWORD, App, bearer, login, make_app, me, refresh, register
 
 ADMIN = "root@example.com"
-
-
-@pytest.fixture
-def app() -> App:
-    return make_app()
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[httpx.AsyncClient]:
-    async with app.client() as client:
-        yield client
 
 
 async def sign_in(client: httpx.AsyncClient, email: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from shared_code.errors import Conflict, StorageUnavailable
 from shared_code.files.models import new_file_id
 from shared_code.files.tables import FILES, file_key, file_values
 from shared_code.storage.ports import BlobRead, Insert, Merge, Missing
-from tests.unit.apps import App, bearer, make_app, register
+from tests.unit.apps import App, bearer, register
 from tests.unit.files.apps import shared, stored
 from tests.unit.files.test_files_direct import grant
 
@@ -28,11 +28,6 @@ def opened(data: bytes) -> zipfile.ZipFile:
     archive = zipfile.ZipFile(io.BytesIO(data))
     assert archive.testzip() is None
     return archive
-
-
-@pytest.fixture
-def app() -> App:
-    return make_app()
 
 
 @pytest.fixture

@@ -1,27 +1,15 @@
 """The pages that links in mails lead to: opening them does nothing, and nothing leaks from them."""
 
 import re
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
 from functions.common.pages import FOLDER
-from tests.unit.apps import App, make_app, register
+from tests.unit.apps import App, register
 from tests.unit.auth.letters import Letters
 
 PAGES = ["/auth/verify-email", "/auth/reset-password"]
-
-
-@pytest.fixture
-def app() -> App:
-    return make_app()
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[httpx.AsyncClient]:
-    async with app.client() as client:
-        yield client
 
 
 @pytest.mark.parametrize("path", PAGES)

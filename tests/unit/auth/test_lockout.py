@@ -17,11 +17,6 @@ ADDRESS = {"AUTH_LOCK_ADDRESS": "20/900"}
 
 
 @pytest.fixture
-def app() -> App:
-    return make_app()
-
-
-@pytest.fixture
 async def client(app: App) -> AsyncIterator[httpx.AsyncClient]:
     async with app.client() as client:
         await register(client, EMAIL)

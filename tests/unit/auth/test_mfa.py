@@ -3,28 +3,15 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-import pytest
 
 from shared_code.auth import totp
 from shared_code.auth.tables import MFA_KEY, USERS
 from shared_code.storage.ports import Delete, EtagMismatch, Merge
-from tests.unit.apps import App, bearer, login, make_app, me, register
+from tests.unit.apps import App, bearer, login, me, register
 from tests.unit.auth.totp_app import EMAIL, both, code, enrolled, mfa_token, outcome, second, wrong
-
-
-@pytest.fixture
-def app() -> App:
-    return make_app()
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[httpx.AsyncClient]:
-    async with app.client() as client:
-        yield client
 
 
 def test_against_the_rfc() -> None:

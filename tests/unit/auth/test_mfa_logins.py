@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -12,17 +11,6 @@ from shared_code.auth.tables import MFA_KEY, MFA_LOGIN_PREFIX, USERS
 from shared_code.storage.ports import AlreadyExists, Delete, Merge
 from tests.unit.apps import PASSWORD, App, login, make_app, me, register
 from tests.unit.auth.totp_app import EMAIL, both, code, enrolled, mfa_token, outcome, second, wrong
-
-
-@pytest.fixture
-def app() -> App:
-    return make_app()
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[httpx.AsyncClient]:
-    async with app.client() as client:
-        yield client
 
 
 async def test_a_token_is_used_up_by_success(app: App, client: httpx.AsyncClient) -> None:

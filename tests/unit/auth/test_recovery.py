@@ -22,11 +22,6 @@ NEW = "another good password"
 
 
 @pytest.fixture
-def app() -> App:
-    return make_app()
-
-
-@pytest.fixture
 def letters(app: App) -> Letters:
     return Letters(app)
 

@@ -10,15 +10,10 @@ import pytest
 from shared_code.auth.refresh import parse
 from shared_code.auth.tables import USERS
 from shared_code.storage.ports import EtagMismatch, Missing
-from tests.unit.apps import DESKTOP, App, login, make_app, me, refresh, register
+from tests.unit.apps import DESKTOP, App, login, me, refresh, register
 
 EMAIL = "ada@example.com"
 DAY = 86400
-
-
-@pytest.fixture
-def app() -> App:
-    return make_app()
 
 
 @pytest.fixture

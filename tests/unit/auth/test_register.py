@@ -1,7 +1,6 @@
 """Accounts: made once, whole or not at all."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -14,17 +13,6 @@ from shared_code.storage.ports import AlreadyExists, Insert
 from tests.unit.apps import PASSWORD, App, bearer, login, make_app, me, refresh, register
 
 EMAIL = "ada@example.com"
-
-
-@pytest.fixture
-def app() -> App:
-    return make_app()
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[httpx.AsyncClient]:
-    async with app.client() as client:
-        yield client
 
 
 async def rows(app: App, table: str) -> list[Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -13,21 +12,10 @@ from shared_code.auth.sessions import Change
 from shared_code.auth.tables import USER_KEY, USERS
 from shared_code.errors import Busy
 from shared_code.storage.ports import Merge, Missing
-from tests.unit.apps import App, bearer, login, make_app, me, refresh, register
+from tests.unit.apps import App, bearer, login, me, refresh, register
 
 EMAIL = "ada@example.com"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
-
-
-@pytest.fixture
-def app() -> App:
-    return make_app()
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[httpx.AsyncClient]:
-    async with app.client() as client:
-        yield client
 
 
 async def listed(client: httpx.AsyncClient, token: str, query: str = "") -> dict[str, Any]:

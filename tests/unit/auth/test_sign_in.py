@@ -1,6 +1,5 @@
 """Signing in: nothing tells an unknown address from a wrong password."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -36,17 +35,6 @@ def hasher(monkeypatch: pytest.MonkeyPatch) -> Counting:
     counting = Counting()
     monkeypatch.setattr(passwords, "_HASHER", counting)
     return counting
-
-
-@pytest.fixture
-def app() -> App:
-    return make_app()
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[httpx.AsyncClient]:
-    async with app.client() as client:
-        yield client
 
 
 async def test_tokens(client: httpx.AsyncClient) -> None:

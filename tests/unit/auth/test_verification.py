@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -20,19 +19,8 @@ PENDING = re.compile(r"registrations\d{8}")
 
 
 @pytest.fixture
-def app() -> App:
-    return make_app()
-
-
-@pytest.fixture
 def strict() -> App:
     return make_app(AUTH_REQUIRE_VERIFIED_EMAIL="true")
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[httpx.AsyncClient]:
-    async with app.client() as client:
-        yield client
 
 
 async def verify(client: httpx.AsyncClient, token: str) -> httpx.Response:

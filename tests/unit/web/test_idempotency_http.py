@@ -1,22 +1,8 @@
 """``Idempotency-Key`` of the real routes."""
 
-from collections.abc import AsyncIterator
-
 import httpx
-import pytest
 
-from tests.unit.apps import PASSWORD, App, bearer, make_app, register
-
-
-@pytest.fixture
-def app() -> App:
-    return make_app()
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[httpx.AsyncClient]:
-    async with app.client() as client:
-        yield client
+from tests.unit.apps import PASSWORD, App, bearer, register
 
 
 async def test_a_registration_is_replayed_with_its_tokens(app: App, client: httpx.AsyncClient) -> None:

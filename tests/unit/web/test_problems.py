@@ -9,20 +9,9 @@ import pytest
 from shared_code import errors
 from shared_code.web import json_body
 from shared_code.web.problems import from_error, masked_path, problem, status_of
-from tests.unit.apps import App, bearer, make_app, register
+from tests.unit.apps import bearer, make_app, register
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
-
-
-@pytest.fixture
-def app() -> App:
-    return make_app()
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[httpx.AsyncClient]:
-    async with app.client() as client:
-        yield client
 
 
 def assert_problem(response: httpx.Response, status: int, code: str) -> None:
