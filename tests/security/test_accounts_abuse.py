@@ -1,73 +1,17 @@
 """Attacks on accounts, each as its attacker would run it: what must not work, and what must not be told."""
 
 import asyncio
-import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from shared_code.auth import totp
-from shared_code.mail.ports import Mail
-from shared_code.storage.events import Event, InProcessEvents
-from tests.unit.apps import DESKTOP, PASSWORD, App, bearer, login, make_app, me, refresh, register
+from tests.security.postman import Postman, with_postman
+from tests.unit.apps import PASSWORD, App, login, make_app, register
 
 EMAIL = "ada@example.com"
 GUESS = "not the password at all"
-
-
-class Postman:
-    """Takes the place of the mail service and keeps every letter."""
-
-    def __init__(self) -> None:
-        self.mails: list[Mail] = []
-
-    async def send(self, mail: Mail) -> None:
-        self.mails.append(mail)
-
-    def token(self, template: str) -> str:
-        [*_, mail] = [mail for mail in self.mails if mail.template == template]
-        return mail.values["link"].partition("token=")[2]
-
-
-class Held(InProcessEvents):
-    """What a queue would hold: handled when the test settles, not beside the request."""
-
-    def __init__(self, handle: Callable[[str, Event], Awaitable[None]]) -> None:
-        super().__init__(handle)
-        self.sent: list[tuple[str, Event]] = []
-
-    async def send(self, service: str, event: Event, *, delay: int = 0) -> None:
-        self.sent.append((service, event))
-
-    async def drain(self) -> None:
-        while self.sent:
-            await self._handle(*self.sent.pop(0))
-
-
-def with_postman(app: App) -> Postman:
-    postman = Postman()
-    # In place of the cached properties.
-    app.container.__dict__.update(mailer=postman, events=Held(app.container.handle_event))
-    return postman
-
-
-@pytest.fixture
-def app() -> App:
-    return make_app()
-
-
-@pytest.fixture
-def postman(app: App) -> Postman:
-    return with_postman(app)
-
-
-@pytest.fixture
-async def client(app: App, postman: Postman) -> AsyncIterator[httpx.AsyncClient]:
-    async with app.client(headers=DESKTOP) as found:
-        yield found
 
 
 # --- stuffing ---
@@ -182,107 +126,6 @@ async def test_registering_tells_nothing_where_addresses_are_proved_first() -> N
         assert seen[0][0][0] == 202
 
 
-# --- replay ---
-
-
-async def test_a_reset_link_works_once_and_ends_every_session(app: App, client: httpx.AsyncClient, postman: Postman) -> None:
-    tokens = await register(client, EMAIL)
-    await client.post("/api/auth/forgot-password", json={"email": EMAIL})
-    await app.settled()
-    token = postman.token("reset_password")
-    changes = [{"token": token, "password": f"a new password {n}"} for n in range(6)]
-    answers = await asyncio.gather(*(client.post("/api/auth/reset-password", json=change) for change in changes))
-    assert sorted(answer.status_code for answer in answers) == [204] + [400] * 5
-    winner = [answer.status_code for answer in answers].index(204)
-    assert (await me(client, tokens["access_token"])).status_code == 401
-    assert (await refresh(client, tokens["refresh_token"])).status_code == 401
-    assert (await login(client, EMAIL, f"a new password {winner}")).status_code == 200
-    assert (await login(client, EMAIL)).status_code == 401
-    again = await client.post("/api/auth/reset-password", json=changes[0])
-    assert (again.status_code, again.json()["code"]) == (400, "invalid_token")
-
-
-async def test_an_older_link_dies_with_a_newer_one_that_was_used(app: App, client: httpx.AsyncClient, postman: Postman) -> None:
-    await register(client, EMAIL)
-    links = []
-    for _ in range(2):
-        await client.post("/api/auth/forgot-password", json={"email": EMAIL})
-        await app.settled()
-        links.append(postman.token("reset_password"))
-    for link, status in ((links[1], 204), (links[0], 400)):
-        answer = await client.post("/api/auth/reset-password", json={"token": link, "password": "another one entirely"})
-        assert answer.status_code == status
-
-
-async def test_a_link_is_for_its_purpose_only(app: App, client: httpx.AsyncClient, postman: Postman) -> None:
-    await register(client, EMAIL)
-    await client.post("/api/auth/forgot-password", json={"email": EMAIL})
-    await app.settled()
-    reset, verify = postman.token("reset_password"), postman.token("verify_email")
-    assert (await client.post("/api/auth/verify-email", json={"token": reset})).status_code == 400
-    assert (await client.post("/api/auth/reset-password", json={"token": verify, "password": "a new password"})).status_code == 400
-    for token in (reset, verify):
-        assert (await me(client, token)).status_code == 401
-        assert (await refresh(client, token)).status_code == 401
-
-
-async def test_a_stolen_refresh_token_ends_what_it_was_stolen_from(app: App, client: httpx.AsyncClient) -> None:
-    victim = await register(client, EMAIL)
-    stolen = victim["refresh_token"]
-    moved_on = (await refresh(client, stolen)).json()
-    app.clock.advance(11)
-    thief = await refresh(client, stolen, "another browser")
-    assert thief.status_code == 401
-    assert (await me(client, moved_on["access_token"])).status_code == 401, "at once here"
-    assert (await refresh(client, moved_on["refresh_token"])).status_code == 401
-
-
-async def test_the_reset_link_follows_no_forged_host() -> None:
-    app = make_app(PUBLIC_BASE_URL="https://api.example.com")
-    postman = with_postman(app)
-    async with app.client(headers={"Host": "evil.example"}) as mallory:
-        await register(mallory, EMAIL)
-        await mallory.post("/api/auth/forgot-password", json={"email": EMAIL}, headers={"X-Forwarded-Host": "evil.example"})
-        await app.settled()
-    links = [mail.values["link"] for mail in postman.mails if "link" in mail.values]
-    assert len(links) == 2
-    assert all(link.startswith("https://api.example.com/") for link in links)
-
-
-# --- fixation ---
-
-
-async def test_no_session_survives_into_the_next_sign_in(client: httpx.AsyncClient) -> None:
-    """Whatever an attacker has planted, signing in makes a session of its own: nothing of a request becomes its id."""
-    planted = await register(client, "mallory@example.com")
-    headers = {**bearer(planted["access_token"]), "Cookie": f"session={planted['refresh_token']}"}
-    victim = await client.post("/api/auth/register", json={"email": EMAIL, "password": PASSWORD}, headers=headers)
-    again = await login(client, EMAIL, **headers)
-    sids = {json.dumps(tokens["access_token"].split(".")[1]) for tokens in (planted, victim.json(), again.json())}
-    refreshes = {tokens["refresh_token"].rpartition(".")[0] for tokens in (planted, victim.json(), again.json())}
-    assert len(sids) == len(refreshes) == 3
-    assert "set-cookie" not in again.headers
-    assert (await me(client, planted["access_token"])).json()["email"] == "mallory@example.com"
-
-
-async def test_who_set_an_account_up_before_its_owner_keeps_no_door(app: App, client: httpx.AsyncClient, postman: Postman) -> None:
-    """Pre-hijacking: Mallory registers Ada's address; Ada, who has the mailbox, sets a password by its link."""
-    planted = await register(client, EMAIL)
-    key = await client.post("/api/auth/keys", json={"name": "door", "scopes": ["files"]}, headers=bearer(planted["access_token"]))
-    assert key.status_code == 201
-    await client.post("/api/auth/forgot-password", json={"email": EMAIL})
-    await app.settled()
-    answer = await client.post(
-        "/api/auth/reset-password", json={"token": postman.token("reset_password"), "password": "only Ada knows this"}
-    )
-    assert answer.status_code == 204
-    app.clock.advance(6)
-    assert (await refresh(client, planted["refresh_token"])).status_code == 401
-    assert (await client.get("/api/files", headers=bearer(key.json()["key"]))).status_code == 401
-    tokens = (await login(client, EMAIL, "only Ada knows this")).json()
-    assert tokens["user"]["email_verified"]
-
-
 # --- addresses ---
 
 
@@ -369,21 +212,3 @@ async def test_hostile_bodies(client: httpx.AsyncClient, route: str, body: bytes
     if code is not None:
         assert answer.json()["code"] == code
     assert set(answer.json()) >= {"type", "title", "status", "code", "request_id"} or answer.status_code == 202
-
-
-async def test_a_session_that_has_just_ended_elsewhere_opens_no_lasting_door(app: App, client: httpx.AsyncClient) -> None:
-    """Another instance may take the stolen session for live for five seconds more: what outlives sessions is refused at once."""
-    stolen = bearer((await register(client, EMAIL))["access_token"])
-    other = app.sibling()
-    async with other.client() as mallory:
-        secret = (await mallory.post("/api/auth/mfa/totp", headers=stolen)).json()["secret"]
-        await client.delete("/api/auth/sessions", headers=bearer((await login(client, EMAIL)).json()["access_token"]))
-        assert (await mallory.get("/api/auth/me", headers=stolen)).status_code == 200, "it is remembered there, as it may be"
-        key = await mallory.post("/api/auth/keys", json={"name": "door", "scopes": ["files"]}, headers=stolen)
-        code = totp.code_at(secret, totp.step_of(app.clock.now()))
-        factor = await mallory.post("/api/auth/mfa/totp/confirm", json={"code": code}, headers=stolen)
-        for answer in (key, factor):
-            assert (answer.status_code, answer.json()["code"]) == (401, "session_ended")
-    fresh = bearer((await login(client, EMAIL)).json()["access_token"])
-    assert (await client.get("/api/auth/keys", headers=fresh)).json()["items"] == []
-    assert not (await client.get("/api/auth/me", headers=fresh)).json()["mfa_enabled"]
