@@ -23,8 +23,7 @@ FETCHES_PER_SECOND = 20
 """Stripe allows 25 requests a second of one endpoint (https://docs.stripe.com/rate-limits): what a process takes of them."""
 
 RETRIED_FOR = timedelta(minutes=4)
-"""How long one run of the timer works. ``functionTimeout`` is ten minutes, and an attempt at a silent Stripe takes half of one
-for each of its objects."""
+"""How long one run of the timer works: ``functionTimeout`` is ten minutes, and a silent Stripe takes half a minute for each object."""
 
 
 class Mirror(Protocol):

@@ -38,6 +38,8 @@ class Source(Protocol):
     ) -> tuple[Sequence[Mapping[str, Any]], bool]:
         """A page of everything that Stripe holds of a kind, newest first, and whether there is more."""
 
+    async def retrieve(self, kind: Kind, object_id: str) -> Mapping[str, Any] | None: ...
+
 
 class Mirror(Protocol):
     async def differences(self, kind: Kind, fetched: Mapping[str, Any]) -> Sequence[str]:
@@ -116,7 +118,10 @@ class Reconciliation:
     async def _compared(self, kind: Listed, each: Mapping[str, Any]) -> tuple[Kind, str, Sequence[str]]:
         """An object's kind, its id, and the fields in which the mirror is behind it."""
         if kind != "event":
-            return kind, str(each["id"]), await self._mirror.differences(kind, each)
+            identifier, fields = str(each["id"]), await self._mirror.differences(kind, each)
+            # An event may have been processed since the page was read: only what differs from Stripe as it is now has drifted.
+            fresh = await self._source.retrieve(kind, identifier) if fields else None
+            return kind, identifier, await self._mirror.differences(kind, fresh) if fresh is not None else []
         identifier = str(each["data"]["object"]["id"])
         fields = await self._mirror.differences("customer", {"id": identifier, "deleted": True})
         return "customer", identifier, [name for name in fields if name in ("status", "missing")]

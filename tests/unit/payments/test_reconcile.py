@@ -114,6 +114,22 @@ async def test_a_customer_deleted_at_stripe_is_in_no_list(shop: Shop) -> None:
     assert (await reconciled(admin))["drifted"] == 0, "once mirrored, its event says nothing new"
 
 
+async def test_an_event_processed_since_the_page_was_read_is_no_drift(shop: Shop) -> None:
+    _, admin, ids = await furnished(shop)
+    listing = shop.gateway.list_page
+
+    async def then_told(kind: Any, **options: Any) -> Any:
+        found = await listing(kind, **options)
+        if kind == "payment_intent":
+            refund = {"payment_intent": ids["payment_intent"], "amount": 300}
+            await shop.gateway.create("refund", refund, key="behind our back")
+            await deliver(shop, (await events_of(shop))[-2:])
+        return found
+
+    shop.gateway.list_page = then_told  # type: ignore[method-assign]
+    assert (await reconciled(admin))["drift"] == []
+
+
 async def test_by_the_timer_and_on_record(shop: Shop) -> None:
     _, admin, ids = await furnished(shop)
     await forget(shop, ids["refund"])
@@ -148,6 +164,9 @@ class Paged:
         first = int(starting_after or 0) + 1
         ids = range(first, min(first + limit, self.count + 1))
         return [{"id": str(number), "padding": "x" * 2000} for number in ids], first + limit <= self.count
+
+    async def retrieve(self, kind: Any, object_id: str) -> Mapping[str, Any] | None:
+        return {"id": object_id}
 
 
 class NoMirror:
