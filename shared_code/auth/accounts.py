@@ -4,7 +4,7 @@ import unicodedata
 from dataclasses import replace
 
 from shared_code.clock import Clock
-from shared_code.emails import is_address, normalise
+from shared_code.emails import is_address, literal, normalise
 from shared_code.errors import InvalidInput, Unauthenticated
 from shared_code.storage.ports import Merge, Missing, Tables
 
@@ -16,7 +16,7 @@ MAX_NAME = 200
 
 class Accounts:
     def __init__(self, tables: Tables, clock: Clock, *, admin_emails: frozenset[str], trust_admin_emails: bool) -> None:
-        """``admin_emails`` are normalised; ``trust_admin_emails`` (local runs) makes an unverified address on it count."""
+        """``admin_emails`` are ``emails.literal``; ``trust_admin_emails`` (local runs) makes an unverified address on it count."""
         self._tables, self._clock = tables, clock
         self._admin_emails, self._trust_admin_emails = admin_emails, trust_admin_emails
 
@@ -56,7 +56,7 @@ class Accounts:
         return user.email_verified or (self._trust_admin_emails and not user.provider and self._is_listed(user))
 
     def _is_listed(self, user: User) -> bool:
-        return normalise(user.email) in self._admin_emails
+        return literal(user.email) in self._admin_emails
 
 
 def checked_name(name: str | None) -> str | None:

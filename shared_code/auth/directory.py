@@ -1,8 +1,10 @@
 """All users, for administrators: a list, a search, roles, and who may sign in."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from shared_code import ids
 from shared_code.audit.ports import Audit
 from shared_code.errors import Busy, Conflict, InvalidInput, NotFound
 from shared_code.storage.ports import EtagMismatch, Merge, Missing, Tables, Value
@@ -27,8 +29,19 @@ class Page:
 
 
 class Directory:
-    def __init__(self, *, tables: Tables, accounts: Accounts, sessions: Sessions, index: UserIndex, audit: Audit) -> None:
+    def __init__(
+        self,
+        *,
+        tables: Tables,
+        accounts: Accounts,
+        sessions: Sessions,
+        index: UserIndex,
+        audit: Audit,
+        on_changed: Callable[[str], None],
+    ) -> None:
+        """``on_changed``: told here of an account that is disabled or has another role now, where something remembers that."""
         self._tables, self._accounts, self._sessions, self._index, self._audit = tables, accounts, sessions, index, audit
+        self._on_changed = on_changed
 
     async def page(self, *, email: str | None, after: str | None, limit: int) -> Page:
         """Accounts newest first; with ``email`` those whose address begins so, by address. One storage call and one for each user."""
@@ -52,13 +65,13 @@ class Directory:
         """Set what is given; the account as it is then. Raises NotFound, Conflict and InvalidInput.
 
         Whoever is disabled or demoted is signed out in the same step: an access token carries its role for 15 minutes, and
-        without its session it is worth nothing after five seconds. API keys ask for the account's row as often.
+        without its session it is worth nothing, here at once and elsewhere after five seconds. So are API keys.
         """
         if role is None and disabled is None:
             raise InvalidInput("There is nothing to change: role or disabled is wanted.", loc=("body",))
         if actor_id == user_id and (disabled or role == "user"):
             raise Conflict("Nobody disables or demotes their own account: ask another administrator.", code="cannot_change_self")
-        before = await self._accounts.get(user_id)
+        before = await self._accounts.get(user_id) if ids.is_id(user_id) else None
         if before is None:
             raise _not_found()
         wanted = replace(before, role=role or before.role, disabled=before.disabled if disabled is None else disabled)
@@ -73,6 +86,8 @@ class Directory:
             await self._end_sessions(user_id, values)
         elif values:
             await self._merge(user_id, values)
+        if values:
+            self._on_changed(user_id)
         if "role" in values:
             await self._audit.record("role_changed", user_id=user_id, role=wanted.role, by=actor_id)
         if "disabled" in values:

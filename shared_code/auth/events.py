@@ -78,4 +78,5 @@ class AuthEvents:
 
     async def _mail_link(self, to: str, token: str, event: Event) -> None:
         link = f"{event['links']}/verify-email?token={token}"
-        await self._mailer.send(Mail(to, "verify_email", {"link": link}, key=f"verify:{event['id']}"))
+        values = {"link": link, **{name: str(event[name]) for name in ("device", "address") if event.get(name)}}
+        await self._mailer.send(Mail(to, "verify_email", values, key=f"verify:{event['id']}"))

@@ -25,6 +25,8 @@ class User:
     """Empty: signs in here, with a password. ``supabase``: with that project's tokens only."""
     last_sign_in_at: datetime | None = None
     devices: tuple[str, ...] = ()
+    password_proved: bool = False
+    """Whether the password was set by whoever has the mailbox: by a link in a mail. The one of a registration need not be."""
     """Fingerprints of the devices that have signed in, oldest first."""
     deleting: bool = False
     """Its owner has deleted it (``deletion.py``): for everyone else it is gone."""
@@ -49,6 +51,8 @@ class Session:
     user_agent: str
     address: str
     current_hash: str
+    token_key: str = ""
+    """Marks the tokens that were issued here; empty until the next rotation of a session that was begun without one."""
     previous_hash: str = ""
     successor_salt: str = ""
     rotated_at: datetime | None = None

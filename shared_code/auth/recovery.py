@@ -16,7 +16,7 @@ from . import api_keys, devices, passwords
 from .accounts import Accounts, no_account
 from .models import Client, User
 from .one_time import OneTimeTokens, invalid_link, prefix_of
-from .registration import VERIFICATIONS, Registration
+from .registration import VERIFICATIONS, Registration, origin
 from .sessions import Change, Sessions
 from .tables import EMAILS, FAILURES_KEY, MFA_KEY, USER_KEY, USERS
 
@@ -57,7 +57,8 @@ class Recovery:
             email = (await self._accounts.profile(user_id)).email
         if await self._may_mail("verify_email", email, VERIFICATIONS, client):
             event_id = ids.new_id(self._clock.now())
-            await self._events.send("auth", {"kind": "verify_email", "id": event_id, "user_id": user_id, "email": email, "links": links})
+            asked = {"user_id": user_id, "email": email, "links": links, **origin(client)}
+            await self._events.send("auth", {"kind": "verify_email", "id": event_id, **asked})
 
     async def verify(self, token: str) -> User:
         """The account whose address is verified now, or which a registration's link has made. Raises ``invalid_token``."""
@@ -82,8 +83,9 @@ class Recovery:
     async def reset(self, token: str, password: str, client: Client) -> None:
         """Set a new password by a link; every session and every other link end with it. The mail has proved the address.
 
-        Where the address had not been proved before, somebody else may have made the account and left doors open: its API
-        keys and its second factor go too. Raises InvalidInput, InvalidRequest ``invalid_token`` and Busy.
+        Where the password was never set by whoever has the mailbox, somebody else may have made the account and left doors open:
+        its API keys go too, and its second factor unless the address was verified since, for then it may well be the owner's
+        (an administrator can remove it). Raises InvalidInput, InvalidRequest ``invalid_token`` and Busy.
         """
         passwords.check_rules(password)
         found = await self._one_time.find(token, "reset")
@@ -97,11 +99,13 @@ class Recovery:
             row = next((row for row in rows if row.key == found.key), None)
             if row is None or user.disabled:
                 raise invalid_link()
-            values: dict[str, Value] = {"password_hash": digest, "email_verified": True}
+            values: dict[str, Value] = {"password_hash": digest, "email_verified": True, "password_proved": True}
             removed = [key for key in _links(rows) if key != row.key]
+            if not user.password_proved:
+                removed += [each.key for each in rows if each.key.startswith(api_keys.PREFIX)]
             if not user.email_verified:
                 values["mfa_enabled"] = False
-                removed += [each.key for each in rows if _is_door(each)]
+                removed += [each.key for each in rows if each.key == MFA_KEY]
             return Change(values, consumed=[Delete(row.key, row.etag)], removed=removed)
 
         try:
@@ -180,8 +184,3 @@ class Recovery:
 
 def _links(rows: Sequence[Row]) -> list[str]:
     return [row.key for row in rows if row.key.startswith(prefix_of("reset"))]
-
-
-def _is_door(row: Row) -> bool:
-    """Whether the row lets somebody in, or keeps the owner out: an API key, a second factor."""
-    return row.key.startswith(api_keys.PREFIX) or row.key == MFA_KEY

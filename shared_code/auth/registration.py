@@ -21,7 +21,7 @@ from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Inser
 
 from . import passwords
 from .accounts import checked_name
-from .devices import fingerprint
+from .devices import fingerprint, name_of
 from .issuer import Issuer
 from .models import Client, Tokens, User
 from .one_time import invalid_link
@@ -35,8 +35,8 @@ log = structlog.get_logger("lydian.auth")
 PENDING = "registrations"
 PENDING_KEY = "registration"
 PENDING_FOR = timedelta(hours=24)
-VERIFICATIONS = Rule(5, 3600)
-"""Mails with a link for one address, whoever asks for them."""
+VERIFICATIONS, EVERYBODYS = Rule(5, 3600), Rule(20, 3600)
+"""Mails with a link for one address: from one network, and whoever asks for them."""
 ASKING = 2.0
 """Seconds that a registration waits at most for the queue to take the request for its mail."""
 TRIES = 8
@@ -90,7 +90,7 @@ class Registration:
                 raise _taken() from None
         await self._index.add(user)
         await self._audit.record("register", user_id=user.id, address=client.address)
-        await self._ask_for_mail({"kind": "verify_email", "id": ids.new_id(now), "user_id": user.id, "links": links})
+        await self._ask_for_mail({"kind": "verify_email", "id": ids.new_id(now), "user_id": user.id, "links": links, **origin(client)})
         return await self._issuer.tokens(user, session, refresh_token)
 
     async def request(self, email: str, password: str, name: str | None, client: Client, links: str) -> None:
@@ -108,11 +108,14 @@ class Registration:
         }
         await self._tables.apply(_table_of(pending_id), pending_id, Insert(PENDING_KEY, values))
         try:
-            await self._limiter.take("verify_email", normalise(email), VERIFICATIONS)
+            # Each network has its own share of what an address gets: nobody uses up the owner's by registering it first.
+            await self._limiter.take("verify_email", f"{normalise(email)} {client.network}", VERIFICATIONS)
+            await self._limiter.take("verify_email", normalise(email), EVERYBODYS)
         except (RateLimited, Busy):
             return  # the answer is the same: how many mails an address gets is its owner's affair
         token = f"{pending_id}.{secret}"
-        await self._events.send("auth", {"kind": "registration", "id": pending_id, "email": email, "token": token, "links": links})
+        asked = {"email": email, "token": token, "links": links, **origin(client)}
+        await self._events.send("auth", {"kind": "registration", "id": pending_id, **asked})
 
     async def confirm(self, token: str) -> User:
         """The account of a pending registration whose link was followed; the first link of an address wins.
@@ -193,6 +196,11 @@ class Registration:
                 await self._events.send("auth", event)
         except Exception:
             log.exception("verification_not_asked_for", user_id=event["user_id"])
+
+
+def origin(client: Client) -> dict[str, str]:
+    """What the mail says of where it was asked for, so that its reader knows whether that was they."""
+    return {"device": name_of(client.user_agent), "address": client.address}
 
 
 def _new_user(user_id: str, email: str, name: str | None, password_hash: str, now: datetime, *, verified: bool = False) -> User:

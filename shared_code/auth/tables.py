@@ -39,6 +39,7 @@ def user_values(user: User) -> dict[str, Value]:
         "provider": user.provider,
         "last_sign_in_at": user.last_sign_in_at,
         "devices": " ".join(user.devices),
+        "password_proved": user.password_proved,
         "deleting": user.deleting,
     }
 
@@ -58,6 +59,7 @@ def to_user(row: Row) -> User:
         provider=_optional(values, "provider") or "",
         last_sign_in_at=_moment(values["last_sign_in_at"]) if values.get("last_sign_in_at") else None,
         devices=tuple(str(values.get("devices") or "").split()),
+        password_proved=bool(values.get("password_proved")),
         deleting=bool(values.get("deleting")),
         etag=row.etag,
     )
@@ -72,6 +74,7 @@ def session_values(session: Session) -> dict[str, Value]:
         "user_agent": session.user_agent,
         "address": session.address,
         "current_hash": session.current_hash,
+        "token_key": session.token_key,
         "previous_hash": session.previous_hash,
         "successor_salt": session.successor_salt,
         "rotated_at": session.rotated_at,
@@ -90,6 +93,7 @@ def to_session(row: Row) -> Session:
         user_agent=str(values["user_agent"]),
         address=str(values["address"]),
         current_hash=str(values["current_hash"]),
+        token_key=_optional(values, "token_key") or "",
         previous_hash=str(values["previous_hash"]),
         successor_salt=str(values["successor_salt"]),
         rotated_at=_moment(rotated_at) if rotated_at is not None else None,

@@ -63,12 +63,12 @@ class AuthParts(MailParts):
     @cached_property
     def accounts(self) -> "Accounts":
         from shared_code.auth.accounts import Accounts
-        from shared_code.emails import normalise
+        from shared_code.emails import literal
 
         return Accounts(
             self.storage.tables,
             self.clock,
-            admin_emails=frozenset(map(normalise, self.settings.admin_emails)),
+            admin_emails=frozenset(map(literal, self.settings.admin_emails)),
             trust_admin_emails=self.settings.environment == "local",
         )
 
@@ -95,7 +95,12 @@ class AuthParts(MailParts):
         from shared_code.auth.directory import Directory
 
         return Directory(
-            tables=self.storage.tables, accounts=self.accounts, sessions=self.sessions, index=self.user_index, audit=self.audit
+            tables=self.storage.tables,
+            accounts=self.accounts,
+            sessions=self.sessions,
+            index=self.user_index,
+            audit=self.audit,
+            on_changed=self.api_keys.forget,
         )
 
     @cached_property

@@ -11,6 +11,7 @@ from shared_code.errors import InvalidInput
 MAX_FILENAME_BYTES = 255
 MAX_METADATA_BYTES = 8 * 1024
 MAX_FOLDER_BYTES = 512
+_LONGEST = 2000  # characters of a name that are looked at
 
 # Line and paragraph separators, and the marks that turn text around (a name could hide its true extension).
 _INVISIBLE = re.compile(r"[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -19,6 +20,8 @@ _INVISIBLE = re.compile(r"[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2
 def safe_filename(name: str | None) -> str:
     """The name without paths, control and direction characters, at most 255 bytes of UTF-8 with its extension kept."""
     name = re.split(r"[/\\]", (name or "").encode("utf-8", "ignore").decode())[-1]
+    if len(name) > _LONGEST:  # of which 255 bytes are kept: composing takes time that grows with the square of a length
+        name = name[:_LONGEST] + name[-32:]
     name = "".join(character for character in name if unicodedata.category(character) != "Cc")
     # Composed last: what stood between a letter and its accent has gone.
     name = unicodedata.normalize("NFC", _INVISIBLE.sub("", name)).strip()
@@ -39,6 +42,8 @@ def _cut(text: str, size: int) -> str:
 
 def safe_folder(path: str | None) -> str:
     """The folder with one slash at each end and between its names; raises InvalidInput for ``..`` and control characters."""
+    if len(path or "") > MAX_FOLDER_BYTES:
+        raise _long_folder()
     parts = [part for part in (path or "/").replace("\\", "/").split("/") if part not in ("", ".")]
     folder = unicodedata.normalize("NFC", "/" + "".join(f"{part}/" for part in parts))
     if ".." in parts or any(unicodedata.category(character) in ("Cc", "Cs") for character in folder):
@@ -46,8 +51,12 @@ def safe_folder(path: str | None) -> str:
             "A folder is a path like /photos/2026, without '..' and control characters.", loc=("body", "folder"), code="invalid_folder"
         )
     if len(folder.encode()) > MAX_FOLDER_BYTES:
-        raise InvalidInput(f"A folder has at most {MAX_FOLDER_BYTES} bytes.", loc=("body", "folder"), code="invalid_folder")
+        raise _long_folder()
     return folder
+
+
+def _long_folder() -> InvalidInput:
+    return InvalidInput(f"A folder has at most {MAX_FOLDER_BYTES} bytes.", loc=("body", "folder"), code="invalid_folder")
 
 
 def checked_metadata(value: Any) -> Mapping[str, Any]:

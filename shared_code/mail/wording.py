@@ -1,6 +1,6 @@
 """What each mail says. This is the one list of the values that a template takes (a ``?`` marks what may be missing):
 
-verify_email       link
+verify_email       link, device?, address?
 reset_password     link
 password_changed   address?, device?, time?
 new_device         device?, address?, time?
@@ -112,8 +112,13 @@ def _verify_email(values: _Values, product: str) -> Wording:
         f"Confirm your e-mail address for {product}",
         "Confirm your e-mail address",
         (f"Somebody, hopefully you, gave this address to {product}. Confirm that it is yours:",),
+        values.where(),
         action=("Confirm this address", values.link("link")),
-        closing=("The link works once and for 24 hours.", "If it was not you, ignore this mail and nothing happens."),
+        closing=(
+            "The link works once and for 24 hours.",
+            "If it was not you, do not confirm: whoever gave your address knows the account's password. Ignore this mail, or set a "
+            "password of your own by asking for a new one, which signs everybody else out.",
+        ),
     )
 
 

@@ -47,7 +47,8 @@ class Idempotency:
         partition = hashlib.sha256(scope.encode()).hexdigest()
         row_key = hashlib.sha256(f"{scope}\0{key}".encode()).hexdigest()
         secret = hmac.digest(key.encode(), b"lydian idempotent answer\0" + scope.encode(), "sha256")
-        request_hash = hashlib.sha256(body).hexdigest()
+        # Keyed, as a body may hold a password: whoever reads storage shall not be able to try guesses against its hash.
+        request_hash = hmac.digest(key.encode(), b"lydian idempotent request\0" + body, "sha256").hex()
 
         table, claimed = await self._claim(partition, row_key, request_hash)
         if claimed.values.get("answer"):

@@ -130,3 +130,28 @@ async def test_a_session_that_has_just_ended_elsewhere_opens_no_lasting_door(app
     fresh = bearer((await login(client, EMAIL)).json()["access_token"])
     assert (await client.get("/api/auth/keys", headers=fresh)).json()["items"] == []
     assert not (await client.get("/api/auth/me", headers=fresh)).json()["mfa_enabled"]
+
+
+async def test_nobody_uses_up_the_mails_of_an_address_by_registering_it_first() -> None:
+    """Where accounts begin with a link, the owner's own registration is mailed too, however often Mallory has tried before."""
+    app = make_app(AUTH_REQUIRE_VERIFIED_EMAIL="true")
+    postman = with_postman(app)
+    async with app.client(address="203.0.113.66") as mallory, app.client(address="192.0.2.7") as ada:
+        for n in range(9):
+            await mallory.post("/api/auth/register", json={"email": EMAIL, "password": f"of Mallory's choice {n}"})
+        await app.settled()
+        assert len(postman.mails) == 5
+        assert (await ada.post("/api/auth/register", json={"email": EMAIL, "password": PASSWORD})).status_code == 202
+        await app.settled()
+        assert [mail.values["address"] for mail in postman.mails] == ["203.0.113.66"] * 5 + ["192.0.2.7"]
+        assert (await ada.post("/api/auth/verify-email", json={"token": postman.token("verify_email")})).status_code == 200
+        assert (await login(ada, EMAIL)).status_code == 200
+        assert (await login(mallory, EMAIL, "of Mallory's choice 0")).status_code == 401
+
+
+async def test_an_address_that_only_folds_to_an_administrators_is_none() -> None:
+    app = make_app(ENVIRONMENT="local", ADMIN_EMAILS="boss@gross.example")
+    async with app.client() as client:
+        assert (await register(client, "boss@gro\u00df.example"))["user"]["role"] == "user"
+    async with make_app(ENVIRONMENT="local", ADMIN_EMAILS="boss@gross.example").client() as client:
+        assert (await register(client, "Boss@Gross.example"))["user"]["role"] == "admin"

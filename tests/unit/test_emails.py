@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_code.emails import cleaned, is_address, normalise
+from shared_code.emails import cleaned, is_address, literal, normalise
 from shared_code.errors import InvalidInput
 from shared_code.storage import keys
 
@@ -81,3 +81,23 @@ def test_an_address_is_a_key_and_a_header(text: str) -> None:
         keys.encode(normalise(text))
         assert not set(cleaned(text) + normalise(text)) & set('\r\n\0 <>,;:"')
         assert is_address(normalise(text))
+
+
+def test_what_is_too_long_costs_nothing() -> None:
+    """Normalising takes the square of a run of marks: a body of 1 MiB would take minutes."""
+    hostile = "a" + "\u0300" * 500_000 + "\u0323" * 500_000 + "@example.com"
+    assert not is_address(hostile)
+    assert len(normalise(hostile)) <= 1000
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("boss@gross.example", " BOSS@Gross.example ", True),
+        ("boss@gross.example", "boss@gro\u00df.example", False),
+        ("kelvin@example.com", "\u212aelvin@example.com", False),
+        ("ada@example.com", "\uff41da@example.com", False),
+    ],
+)
+def test_what_must_not_be_mistaken_is_compared_as_it_is_written(one: str, other: str, same: bool) -> None:
+    assert (literal(one) == literal(other)) is same

@@ -142,10 +142,10 @@ async def test_disabling_ends_everything_and_can_be_undone(app: App, client: htt
     assert (await me(client, account["access_token"])).status_code == 401
     assert (await refresh(client, account["refresh_token"])).status_code == 401
     assert (await login(client, "ada@example.com")).json()["code"] == "invalid_credentials"
-    app.clock.advance(5.1)
-    assert (await client.get("/api/files", headers=key)).status_code == 401
+    assert (await client.get("/api/files", headers=key)).status_code == 401, "although it was looked up just now"
     assert (await patch(client, admin, user_id, disabled=True)).status_code == 200, "again"
     assert (await patch(client, admin, user_id, disabled=False)).json()["disabled"] is False
+    assert (await client.get("/api/files", headers=key)).status_code == 200
     assert (await login(client, "ada@example.com")).status_code == 200
     root = (await client.get("/api/auth/me", headers=admin)).json()["id"]
     assert [each for each in await kinds(app, user_id) if "abled" in each[0]] == [("user_enabled", root), ("user_disabled", root)]
@@ -218,3 +218,9 @@ async def test_whom_the_settings_promote_nobody_demotes() -> None:
         answer = await patch(client, admin, ada["id"], role="user")
         assert (answer.status_code, answer.json()["code"]) == (409, "role_is_configured")
         assert (await client.post("/api/auth/login", json={"email": "ada@example.com", "password": PASSWORD})).status_code == 200
+
+
+@pytest.mark.parametrize("identifier", ["x" * 600, "nobody", "%2e%2e", "é" * 300])
+async def test_what_is_no_id_is_nobodys(client: httpx.AsyncClient, admin: dict[str, str], identifier: str) -> None:
+    answer = await client.patch(f"/api/auth/users/{identifier}", json={"role": "user"}, headers=admin)
+    assert answer.status_code == 404

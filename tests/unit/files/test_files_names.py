@@ -136,3 +136,10 @@ def test_metadata_up_to_eight_kibibytes() -> None:
 )
 def test_sizes_for_people(size: int, text: str) -> None:
     assert human_size(size) == text
+
+
+def test_a_name_as_long_as_a_body_costs_nothing() -> None:
+    marks = "\u0300" * 200_000 + "\u0323" * 200_000
+    assert safe_filename(f"a{marks}.png").endswith(".png")
+    with pytest.raises(InvalidInput):
+        safe_folder(f"/a{marks}")
