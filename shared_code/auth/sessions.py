@@ -27,6 +27,10 @@ BATCH = 95
 class ReuseDetected(Exception):
     """A refresh token was presented again: the session is ended."""
 
+    def __init__(self, session: Session) -> None:
+        super().__init__("a refresh token was presented again")
+        self.session = session
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -51,7 +55,8 @@ class Sessions:
 
     def new(self, user_id: str, client: Client) -> tuple[Session, str]:
         """A session that is not stored yet, and its refresh token."""
-        now, secret = self._clock.now(), refresh.new_secret()
+        now, token_key = self._clock.now(), refresh.new_token_key()
+        secret = refresh.new_token_secret(token_key)
         session = Session(
             id=ids.new_id(now),
             user_id=user_id,
@@ -61,6 +66,7 @@ class Sessions:
             user_agent=client.user_agent[:512],
             address=client.address,
             current_hash=refresh.hash_secret(secret),
+            token_key=token_key,
         )
         return session, refresh.render(user_id, session.id, secret)
 
@@ -70,7 +76,7 @@ class Sessions:
         return session, token
 
     async def rotate(self, token: str, client: Client) -> tuple[Session, str] | None:
-        """The session and the successor of a refresh token; None for a token of no live session.
+        """The session and the successor of a refresh token; None for one of no live session, or made up.
 
         Raises ReuseDetected after ending the session. A race of two tabs gives both the same successor.
         """
@@ -84,9 +90,11 @@ class Sessions:
             if session is None or session.expires_at <= now:
                 return None
             rotation = refresh.rotate(session, presented, client.user_agent[:512], now)
-            if rotation is None:
+            if rotation is refresh.Refused.INVALID:
+                return None
+            if rotation is refresh.Refused.REUSED:
                 await self.end(session.user_id, session.id)
-                raise ReuseDetected
+                raise ReuseDetected(session)
             rotated, secret = rotation
             successor = refresh.render(session.user_id, session.id, secret)
             if rotated is session:

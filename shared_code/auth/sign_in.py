@@ -116,8 +116,9 @@ class SignIn:
         """The next pair of tokens. Raises Unauthenticated; a reused token has by then ended its session."""
         try:
             rotation = await self._sessions.rotate(token, client)
-        except ReuseDetected:
-            await self._audit.record("refresh_token_reused", user_id=None, address=client.address)
+        except ReuseDetected as reuse:
+            ended = reuse.session
+            await self._audit.record("refresh_token_reused", user_id=ended.user_id, session_id=ended.id, address=client.address)
             rotation = None
         if rotation is None:
             raise _invalid_refresh()
