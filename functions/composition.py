@@ -9,6 +9,7 @@ from functions.authenticator import TokenAuthenticator
 from functions.common import http as common_http
 from functions.common import jobs as common_jobs
 from functions.common.health import BUILT
+from functions.dependencies import client_address
 from shared_code.container import Container
 from shared_code.web import app as web_app
 from shared_code.web import bridge
@@ -24,6 +25,7 @@ def compose(container: Container) -> tuple[func.FunctionApp, FastAPI]:
     web = web_app.build(container.settings, routers, on_first_request=container.preload)
     web.state.container = container
     web.state.authenticator = TokenAuthenticator(container)
+    web.state.client_address = client_address
     web.state.idempotency = lambda: container.idempotency  # storage is opened by the first request that needs it
 
     app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)

@@ -118,7 +118,10 @@ class Settings:
         "AUTH_LOCK_ADDRESS", "20/900", "the same for a client's network address, over all accounts", to.rate
     )
     auth_register_address: tuple[int, int] | None = setting(
-        "AUTH_REGISTER_ADDRESS", "20/3600", "registrations per seconds from one network address; `off`: no limit", to.rate
+        "AUTH_REGISTER_ADDRESS",
+        "20/3600",
+        "registrations per seconds from one network address, and as many mails with links; `off`: none",
+        to.rate,
     )
     auth_require_verified_email: bool = setting(
         "AUTH_REQUIRE_VERIFIED_EMAIL",

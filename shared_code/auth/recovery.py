@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import structlog
+
 from shared_code import ids
 from shared_code.audit.ports import Audit
 from shared_code.clock import Clock, rfc3339
@@ -19,6 +21,8 @@ from .one_time import OneTimeTokens, invalid_link, prefix_of
 from .registration import VERIFICATIONS, Registration, origin
 from .sessions import Change, Sessions
 from .tables import EMAILS, FAILURES_KEY, MFA_KEY, USER_KEY, USERS
+
+log = structlog.get_logger("lydian.auth")
 
 RESETS = Rule(5, 3600)
 """Mails with a reset link for one address, whoever asks for them."""
@@ -177,7 +181,8 @@ class Recovery:
         try:
             await self._limiter.take("mail_client", client.network, self._address_rule)
             await self._limiter.take(kind, normalise(email), rule)
-        except (RateLimited, Busy):
+        except (RateLimited, Busy) as error:
+            log.info("mail_not_asked_for", kind=kind, reason=error.code, address=client.address)
             return False
         return True
 

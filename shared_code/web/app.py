@@ -26,10 +26,11 @@ EXPOSED_HEADERS = [
 
 
 def build(settings: Settings, routers: Iterable[APIRouter], *, on_first_request: Callable[[], None] = lambda: None) -> FastAPI:
-    """An app with the routers' routes. The caller sets ``state.authenticator``, ``state.container``
-    and ``state.idempotency`` (a function that gives it)."""
+    """An app with the routers' routes. The caller sets ``state.authenticator``, ``state.container``, ``state.idempotency`` (a
+    function that gives it) and ``state.client_address`` (one that gives a request's)."""
     # The OpenAPI document is served by functions/common, as a function of its own.
     app = FastAPI(title="Lydian", version=__version__, openapi_url=None, redirect_slashes=False)
+    app.state.client_address = lambda request: request.client.host if request.client else ""
     for router in routers:
         # Not include_router: its wrapper would be matched again on every request.
         app.router.routes.extend(router.routes)

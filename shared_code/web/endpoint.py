@@ -60,7 +60,10 @@ class Endpoint(APIRoute):
             key = request.headers.get(HEADER) if takes_key else None
             if key is None:
                 return await handle(request)
-            owner = (await authenticated(request)).user_id if caller is not None else "anonymous"
+            # Strangers are told apart by where they come from: one's keys are nobody else's.
+            owner = (
+                (await authenticated(request)).user_id if caller is not None else f"anonymous {request.app.state.client_address(request)}"
+            )
             idempotency: Idempotency = request.app.state.idempotency()
             return await idempotency.run(key, f"{owner}:{name}:{request.url.path}", body, lambda: handle(request))
 

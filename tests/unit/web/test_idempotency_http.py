@@ -47,3 +47,14 @@ async def test_login_takes_no_key(client: httpx.AsyncClient) -> None:
     body = {"email": "ada@example.com", "password": PASSWORD}
     answers = [await client.post("/api/auth/login", json=body, headers={"Idempotency-Key": "k"}) for _ in range(2)]
     assert answers[0].json()["refresh_token"] != answers[1].json()["refresh_token"]
+
+
+async def test_strangers_keys_are_their_own(app: App) -> None:
+    body = {"email": "ada@example.com", "password": PASSWORD}
+    async with app.client(address="192.0.2.1") as ada, app.client(address="203.0.113.9") as mallory:
+        headers = {"Idempotency-Key": "1"}
+        await mallory.post("/api/auth/register", json={**body, "email": "mallory@example.com"}, headers=headers)
+        first = await ada.post("/api/auth/register", json=body, headers=headers)
+        assert first.status_code == 201
+        assert (await ada.post("/api/auth/register", json=body, headers=headers)).json() == first.json()
+        assert (await ada.post("/api/auth/register", json={**body, "name": "A"}, headers=headers)).status_code == 422
