@@ -3,6 +3,9 @@
 An account's failures are a row beside its address (``emails``, in the address's own partition), also where the address is
 nobody's: one query gives both, and nothing that happens to a guess tells whether there is an account. A network address's
 failures are an ordinary limit.
+
+Within a process one guess at an account is tried after another. Instances see each other's failures only once they are written:
+of N instances that are asked at the same moment each may try one guess before the lock is seen by all.
 """
 
 import asyncio

@@ -25,9 +25,9 @@ class User:
     """Empty: signs in here, with a password. ``supabase``: with that project's tokens only."""
     last_sign_in_at: datetime | None = None
     devices: tuple[str, ...] = ()
+    """Fingerprints of the devices that have signed in, oldest first."""
     password_proved: bool = False
     """Whether the password was set by whoever has the mailbox: by a link in a mail. The one of a registration need not be."""
-    """Fingerprints of the devices that have signed in, oldest first."""
     deleting: bool = False
     """Its owner has deleted it (``deletion.py``): for everyone else it is gone."""
     etag: str = ""
