@@ -35,7 +35,7 @@ MAX_KEYS = 100
 MAX_NAME = 100
 SCOPES = ("ai", "chat", "files", "payments", "monitoring")
 CACHED_FOR = timedelta(seconds=5)
-"""A key revoked elsewhere, or whose user was disabled, is noticed at the latest after this long."""
+"""A key that was revoked on another instance, or whose user was disabled there, is noticed at the latest after this long."""
 REMEMBERED = 10_000
 USE_NOTED = timedelta(minutes=1)
 """``last_used_at`` is written at most this often."""
@@ -115,6 +115,10 @@ class ApiKeys:
         await self._delete(user_id, key.row_key)
         self._holders.set(_cache_key(user_id, key.row_key), None)
         await self._audit.record("key_revoked", user_id=user_id, key_id=key_id, address=client.address)
+
+    def forget(self, user_id: str) -> None:
+        """The user was disabled or has left: here the next use of each key asks storage; elsewhere within CACHED_FOR."""
+        self._holders.forget_all(user_id)
 
     async def authenticate(self, text: str) -> KeyHolder:
         """Whom the key stands for: no storage call when it was looked up in the last CACHED_FOR, or cannot be a key.

@@ -47,16 +47,28 @@ class Lookups(Generic[V]):
         self._found.pop(key, None)
         self._absent.pop(key, None)
 
+    def forget_all(self, prefix: str) -> None:
+        """``forget`` for each key that begins so; what a look that is under way finds is not remembered either."""
+        for kept in (self._found, self._absent):
+            for key in [key for key in kept if key.startswith(prefix)]:
+                del kept[key]
+        for key in [key for key in self._looks if key.startswith(prefix)]:
+            del self._looks[key]
+            self._overruled.pop(key, None)
+
     async def _look(self, key: str, look: Callable[[], Awaitable[V | None]]) -> V | None:
         value = await look()
+        if self._looks.get(key) is not asyncio.current_task():
+            return value  # as it was before somebody had it forgotten: for those only who asked before
         if key in self._overruled:
             return self._overruled[key]
         self._remember(key, value)
         return value
 
     def _looked(self, key: str, done: "asyncio.Task[V | None]") -> None:
-        self._looks.pop(key, None)
-        self._overruled.pop(key, None)
+        if self._looks.get(key) is done:
+            del self._looks[key]
+            self._overruled.pop(key, None)
         if not done.cancelled():
             done.exception()  # looked at, so that nobody's being there for it is no warning
 

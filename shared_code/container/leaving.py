@@ -42,8 +42,13 @@ class LeavingParts(AuthParts):
             audit=self.audit,
             trail=self.audit_retention,
             holders_of=self.holders_of,
-            on_closed=self.supabase.closed if self.supabase else lambda user_id: None,
+            on_closed=self._on_closed,
         )
+
+    def _on_closed(self, user_id: str) -> None:
+        self.api_keys.forget(user_id)
+        if self.supabase:
+            self.supabase.closed(user_id)
 
     @cached_property
     def export(self) -> "Export":

@@ -8,7 +8,7 @@ import pytest
 
 from shared_code.auth import key_text
 from shared_code.errors import StorageUnavailable
-from tests.unit.apps import bearer, make_app, register, until
+from tests.unit.apps import PASSWORD, bearer, make_app, register, until
 from tests.unit.auth.key_owner import Owner, files, refused
 
 
@@ -167,6 +167,19 @@ async def test_storage_that_is_down_is_no_wrong_key(owner: Owner) -> None:
     assert (await files(owner.client, key)).status_code == 503
     owner.app.tables.before = lambda verb, table: None
     assert (await files(owner.client, key)).status_code == 200
+
+
+async def test_a_key_ends_with_its_account_at_once(owner: Owner) -> None:
+    other = Owner(owner.app, owner.client, await register(owner.client))
+    key, others = (await owner.key())["key"], (await other.key())["key"]
+    for each in (key, others):
+        assert (await files(owner.client, each)).status_code == 200
+    answer = await owner.client.request("DELETE", "/api/auth/me", json={"password": PASSWORD}, headers=bearer(owner.token))
+    assert answer.status_code == 204
+    await refused(owner.client, key)
+    owner.app.tables.calls.clear()
+    await owner.app.container.api_keys.authenticate(others)
+    assert owner.app.tables.calls == [], "nobody else's is looked up anew"
 
 
 async def test_a_revocation_overrules_a_look_that_is_under_way(owner: Owner) -> None:

@@ -65,6 +65,23 @@ async def test_what_is_set_overrules_the_look_that_began_before() -> None:
     assert await rig.get("key") == "there"
 
 
+async def test_what_is_forgotten_while_it_is_looked_up_is_not_remembered() -> None:
+    rig = Rig()
+    await rig.get("b1")
+    await rig.get("a0", None)
+    rig.gate.clear()
+    before = asyncio.ensure_future(rig.get("a1"))
+    await until(lambda: rig.asked[-1] == "a1")
+    rig.lookups.forget_all("a")
+    after = asyncio.ensure_future(rig.get("a1", "anew"))
+    await until(lambda: rig.asked.count("a1") == 2)
+    rig.gate.set()
+    assert await asyncio.gather(before, after) == ["there", "anew"]
+    assert [await rig.get(key) for key in ("a1", "a0", "b1")] == ["anew", "there", "there"]
+    assert rig.asked == ["b1", "a0", "a1", "a1", "a0"], "of others nothing is forgotten"
+    assert not rig.lookups._looks
+
+
 async def test_who_leaves_takes_nobody_along() -> None:
     rig = Rig()
     rig.gate.clear()
