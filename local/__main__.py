@@ -78,6 +78,8 @@ def _start(options: argparse.Namespace) -> int:
         from .serve import Session  # late: a port in use is told at once
 
         data_dir = (options.data or app_dir / ".data").resolve()
+        if options.data:
+            os.environ["LYDIAN_DATA_DIR"] = str(data_dir)  # the signing key belongs to the data that it has signed
         return Session(options, ROOT, app_dir, data_dir, config, local, listener).run()
 
 

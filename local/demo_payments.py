@@ -57,6 +57,7 @@ def pay(client: httpx.Client, url: str, email: str, step: Callable[[str], None])
     if admin is None:
         step(f"7. No refund: {ADMIN} is no administrator here, or has another password.")
         return
+    step(f"   (The administrator of this machine is {ADMIN}, with the password {PASSWORD!r}.)")
     with closing(admin):
         refund = admin.post("/api/refunds/create", json={"payment_intent_id": payment["id"], "amount": "20.00"}).raise_for_status().json()
         step(f"7. An administrator gave {refund['amount']} {refund['currency'].upper()} back.")

@@ -225,11 +225,12 @@ def _stop_on_signals(server: uvicorn.Server) -> None:
         if asked:
             os._exit(130)  # children die of it too: see leash.py
         asked = True
-        log.line("stopping; once more stops at once")
         server.should_exit = True
         force = threading.Timer(_PATIENCE, os._exit, (1,))
         force.daemon = True
         force.start()
+        with contextlib.suppress(OSError):  # whoever read what we say may have gone
+            log.line("stopping; once more stops at once")
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

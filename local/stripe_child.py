@@ -17,13 +17,15 @@ from .services import Child, answers, free_ports, is_free
 from .settings import StartError
 
 _START_LIMIT = 20.0  # seconds
+_STRIPE = "https://api.stripe.com"
 _SETTINGS = ("STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE")
 
 
 def wants_stripe(environ: MutableMapping[str, str]) -> bool:
     """Whether payments run here and nobody has said which Stripe they use."""
     services = [name.strip().lower() for name in (environ.get("SERVICES") or "all").split(",")]
-    named = environ.get("STRIPE_SECRET_KEY") or environ.get("STRIPE_API_BASE")
+    # The example settings spell out the default, which names nobody's Stripe without a key.
+    named = environ.get("STRIPE_SECRET_KEY") or environ.get("STRIPE_API_BASE", "").rstrip("/") not in ("", _STRIPE)
     return not named and environ.get("ENVIRONMENT") != "production" and ("all" in services or "payments" in services)
 
 

@@ -65,6 +65,16 @@ class Conflict(LydianError):
     code = "conflict"
 
 
+class InProgress(Conflict):
+    """The first request of several that are one is still running, or died a moment ago; ``retry_after`` is in seconds."""
+
+    code = "idempotency_in_progress"
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class PreconditionFailed(LydianError):
     code = "precondition_failed"
 

@@ -152,6 +152,12 @@ class Settings:
     )
     stripe_api_base: str = setting("STRIPE_API_BASE", "https://api.stripe.com", "another host, for tests", to.base_url)
     payments_currency: str = setting("PAYMENTS_CURRENCY", "usd", "currency of amounts that name none", to.currency)
+    payments_trial_days: int = setting(
+        "PAYMENTS_TRIAL_DAYS",
+        "30",
+        "longest free trial that users may begin a subscription with, once each; administrators any",
+        to.integer,
+    )
     plans: Mapping[str, Mapping[str, int | Decimal]] = setting(
         "PLANS",
         "{}",

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Query, Request
 
 from functions.dependencies import ContainerDep, Cursor, Limit
-from shared_code.errors import NotConfigured
+from shared_code.errors import InvalidRequest, NotConfigured
 from shared_code.payments import signatures
 from shared_code.payments.event_schemas import EventList, EventResponse, ReceivedResponse, ReportResponse, StatsResponse
 from shared_code.payments.inbox import Status
@@ -13,6 +14,8 @@ from shared_code.storage import cursors
 from shared_code.web import json_body
 
 from .parts import AdminCaller
+
+log = structlog.get_logger("lydian.payments")
 
 RECONCILED_FOR = 60.0
 """Seconds that a reconciliation by hand works before it answers with what it has; the next call goes on there."""
@@ -32,7 +35,12 @@ async def stripe_webhook(request: Request, container: ContainerDep) -> ReceivedR
     if not secrets:
         raise NotConfigured("Stripe's webhook secret is not configured.", code="payments_not_configured")
     body = await json_body.read_bytes(request, json_body.MAX_BYTES)
-    signatures.verify(body, request.headers.get("stripe-signature"), secrets, container.clock.now())
+    try:
+        signatures.verify(body, request.headers.get("stripe-signature"), secrets, container.clock.now())
+    except InvalidRequest:
+        # A secret that is wrong here looks like this and like nothing else: somebody should see it.
+        log.warning("stripe_webhook_refused", signed="stripe-signature" in request.headers, remedy="compare STRIPE_WEBHOOK_SECRET")
+        raise
     return ReceivedResponse(duplicate=not await container.payments_inbox.receive(body))
 
 

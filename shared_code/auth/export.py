@@ -33,6 +33,7 @@ account.json      your account
 sessions.json     the devices that are signed in
 keys.json         your API keys, without the keys themselves: only hashes of those are kept
 audit.json        what has happened to your account, as far as it is kept
+payments.json     what you have paid, your subscriptions, invoices and refunds, if there are any
 files/files.json  a record of each file, those in the bin too; uploads that were not completed; links that you have shared
 files/<id>/…      the files themselves, as you uploaded them. Smaller versions of images are made of these and left out
 files/notes.txt   only there if files were deleted while this archive was made: which are missing, or incomplete

@@ -67,7 +67,12 @@ class PaymentsParts(FilesParts):
     def payments_subscriptions(self) -> "Subscriptions":
         from shared_code.payments.subscriptions import Subscriptions
 
-        return Subscriptions(gateway=self.payments_gateway, mirror=self.payments_mirror, customers=self.payments_customers)
+        return Subscriptions(
+            gateway=self.payments_gateway,
+            mirror=self.payments_mirror,
+            customers=self.payments_customers,
+            trial_days=self.settings.payments_trial_days,
+        )
 
     @cached_property
     def payments_catalog(self) -> "Catalog":

@@ -1,5 +1,6 @@
 """What can be bought: Stripe's active prices, asked for once a minute at most."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,11 +9,14 @@ from shared_code.clock import Clock
 from shared_code.coalesce import Coalescer
 from shared_code.errors import RateLimited, Unavailable
 
+from .gateway_errors import timed_out
 from .objects import reference
 from .ports import Gateway, Object
 
 CACHED_FOR = timedelta(minutes=1)
 PAGE, MAX_PAGES = 100, 20
+PATIENCE = 5.0
+"""Seconds that a page which shows prices waits for Stripe at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Catalog:
         prices = self._current()
         if prices is None:
             try:
-                prices = await self._fetch()
+                prices = await self._fetch_soon()
             except (Unavailable, RateLimited):
                 if self._known is None:
                     raise
@@ -60,6 +64,13 @@ class Catalog:
         """Whether a price is paid again and again; None for one that is not on sale."""
         found = next((price for price in await self.prices() if price.id == price_id), None)
         return None if found is None else found.interval is not None
+
+    async def _fetch_soon(self) -> list[Price]:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._fetch()
+        except TimeoutError:
+            raise timed_out() from None
 
     async def _fetch(self) -> list[Price]:
         found: list[Price] = []

@@ -25,10 +25,6 @@ RETRY_AFTER = 5
 """Seconds to wait for a Stripe that is down; it names none itself."""
 _LONGEST_MESSAGE = 500
 
-_CONFLICTS = frozenset(
-    {"payment_intent_unexpected_state", "setup_intent_unexpected_state", "charge_already_refunded", "charge_disputed", "lock_timeout"}
-)
-
 
 def translate(error: Exception) -> LydianError:
     """What to raise in the place of the SDK's ``error``, or of what its HTTP client let through."""
@@ -58,7 +54,7 @@ def translate(error: Exception) -> LydianError:
         return InvalidInput(message, loc=("header", "Idempotency-Key"), code="idempotency_key_reused")
     if code == "idempotency_key_in_use":
         return Conflict("The first request with this Idempotency-Key is still running.", code="idempotency_in_progress")
-    if status == 409 or code in _CONFLICTS:
+    if status == 409:
         return Conflict(message, code=code, extra=extra)
     if status == 404:
         return NotFound(message, code=code or "resource_missing", extra=extra)
@@ -66,6 +62,7 @@ def translate(error: Exception) -> LydianError:
 
 
 def timed_out() -> UpstreamTimeout:
+    log.warning("stripe_timeout")
     return UpstreamTimeout("Stripe did not answer in time.", retry_after=RETRY_AFTER, code="stripe_timeout")
 
 

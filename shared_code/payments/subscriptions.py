@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from shared_code.errors import Conflict, NotFound
+from shared_code.errors import Conflict, InvalidInput, NotFound
 from shared_code.storage.ports import Where
 
 from .customers import Customers
@@ -17,8 +17,9 @@ ENDED = frozenset({"canceled", "incomplete_expired"})
 
 
 class Subscriptions:
-    def __init__(self, *, gateway: Gateway, mirror: Mirror, customers: Customers) -> None:
-        self._gateway, self._mirror, self._customers = gateway, mirror, customers
+    def __init__(self, *, gateway: Gateway, mirror: Mirror, customers: Customers, trial_days: int) -> None:
+        """``trial_days``: the longest trial that a user may begin with; administrators give any."""
+        self._gateway, self._mirror, self._customers, self._trial_days = gateway, mirror, customers, trial_days
 
     async def create(
         self,
@@ -37,6 +38,8 @@ class Subscriptions:
         subscription is ``incomplete`` until a page confirms it.
         """
         whose = await self._customers.acting(actor, customer_id)
+        if trial_period_days and not actor.admin:
+            await self._check_trial(whose, trial_period_days)
         card = await self._card(whose)
         params: dict[str, Any] = {
             "customer": whose,
@@ -54,6 +57,17 @@ class Subscriptions:
         record = await self._mirror.take("subscription", answer, None)
         await self._take_invoice(answer)
         return record, _secret(answer.object) if record.status == "incomplete" else None
+
+    async def _check_trial(self, customer_id: str, days: int) -> None:
+        """A plan is not had for nothing twice: raises InvalidInput for a trial that is too long, or not the customer's first."""
+        if days > self._trial_days:
+            message = f"A trial lasts {self._trial_days} days at most."
+            raise InvalidInput(message, loc=("body", "trial_period_days"), code="trial_too_long")
+        after = None
+        while page := await self._mirror.page("subscription", customer_id, after=after, limit=100):
+            if any(record.moment("trial_end") for record in page):
+                raise InvalidInput("The free trial has been used already.", loc=("body", "trial_period_days"), code="trial_used")
+            after = page[-1].key
 
     async def get(self, actor: Actor, subscription_id: str) -> Record:
         """Raises NotFound, also for another's."""

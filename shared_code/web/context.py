@@ -87,6 +87,7 @@ class RequestContext:
                     method="HEAD" if head else scope["method"],
                     function=getattr(scope.get("route"), "name", None),
                     status=status,
+                    **({"code": state["problem"]} if "problem" in state else {}),
                     duration_ms=round((time.perf_counter() - began) * 1000, 2),
                     user_id=getattr(caller, "user_id", None),
                 )

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from starlette.responses import Response
 
 from shared_code.clock import Clock
-from shared_code.errors import Conflict, InvalidInput, InvalidRequest
+from shared_code.errors import InProgress, InvalidInput, InvalidRequest
 from shared_code.storage.daily import table_for
 from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Insert, Merge, Missing, Replace, Row, Tables, Value
 
@@ -39,8 +39,8 @@ class Idempotency:
     async def run(self, key: str, scope: str, body: bytes, call: Callable[[], Awaitable[Response]]) -> Response:
         """``call``'s answer, or the first answer to the same key, scope (caller and route) and body.
 
-        Raises InvalidRequest for a malformed key, InvalidInput ``idempotency_key_reused`` for another body, and Conflict
-        ``idempotency_in_progress`` while the first request runs.
+        Raises InvalidRequest for a malformed key, InvalidInput ``idempotency_key_reused`` for another body, and InProgress
+        while the first request runs.
         """
         if not 1 <= len(key) <= 255:
             raise InvalidRequest("Idempotency-Key takes 1 to 255 characters.", code="invalid_idempotency_key")
@@ -93,7 +93,7 @@ class Idempotency:
         earlier = await self._tables.get(yesterday if mine else today, partition, row_key)
         if earlier is None or now - _started(earlier) > KEPT:
             if mine is None:  # released between our insert and our look
-                raise Conflict("A request with this Idempotency-Key has just ended.", code="idempotency_in_progress")
+                raise InProgress("A request with this Idempotency-Key has just ended.")
             return today, mine
         if mine is not None:
             await self._release(today, mine)
@@ -109,7 +109,7 @@ class Idempotency:
                 return where, Row(partition, row_key, values, etag)
             except (EtagMismatch, Missing):
                 pass  # another retry took it over first
-        raise Conflict("The first request with this Idempotency-Key is still running.", code="idempotency_in_progress")
+        raise InProgress("The first request with this Idempotency-Key is still running.")
 
     async def _release(self, table: str, row: Row) -> None:
         try:

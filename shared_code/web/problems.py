@@ -64,6 +64,7 @@ def masked_path(path: str) -> str:
 def problem(
     scope: Scope, status: int, code: str, detail: str, *, extra: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
+    scope.setdefault("state", {})["problem"] = code  # for the request's log line
     content = json.dumps(problem_body(scope, status, code, detail, extra), ensure_ascii=False).encode("utf-8", "replace")
     return Response(content, status, headers, media_type="application/problem+json")
 
@@ -75,7 +76,7 @@ def from_error(scope: Scope, error: errors.LydianError) -> Response:
     if status == 401:
         headers["WWW-Authenticate"] = error.extra.pop("challenge", None) or "Bearer"
         headers["Cache-Control"] = "no-store"  # one of them carries the token for a sign-in's second step
-    if isinstance(error, errors.RateLimited | errors.Unavailable):
+    if isinstance(error, errors.RateLimited | errors.Unavailable | errors.InProgress):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, errors.RateLimited) and error.limit is not None:
         # The three fields of draft-ietf-httpapi-ratelimit-headers-00 to -06, which clients know.

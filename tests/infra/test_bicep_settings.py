@@ -32,6 +32,7 @@ DEFAULTS = {
     "AUDIT_RETENTION_DAYS": "a matter of the product",
     "STRIPE_PUBLISHABLE_KEY": "empty until payments are wanted",
     "PAYMENTS_CURRENCY": "a matter of the product",
+    "PAYMENTS_TRIAL_DAYS": "a matter of the product",
     "PLANS": "a matter of the product",
     "SENDGRID_FROM_EMAIL": "empty until mail is wanted",
     "SENDGRID_FROM_NAME": "a matter of the product",

@@ -128,7 +128,7 @@ async def test_a_payment_that_succeeded_is_not_confirmed_again(shop: Shop) -> No
     ada = await shop.user()
     paid = await ada.paid()
     answer = await ada.confirm(paid["id"])
-    assert (answer.status_code, answer.json()["code"]) == (409, "payment_intent_unexpected_state")
+    assert (answer.status_code, answer.json()["code"]) == (400, "payment_intent_unexpected_state")
     assert len(await shop.at_stripe("charge")) == 1
 
 

@@ -204,3 +204,17 @@ async def test_hosted_pages(shop: Shop) -> None:
     ):  # fmt: skip
         answer = await ada.post("/api/payments/checkout-session", **wrong)
         assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+async def test_a_trial_is_had_once_and_not_for_years(shop: Shop) -> None:
+    ada, admin = await shop.user(), await shop.admin()
+    long = await ada.post("/api/subscriptions/create", price_id="price_pro", trial_period_days=31)
+    assert (long.status_code, long.json()["code"]) == (422, "trial_too_long")
+    first = await ada.post("/api/subscriptions/create", price_id="price_pro", trial_period_days=30)
+    assert (first.status_code, first.json()["status"]) == (201, "trialing")
+    again = await ada.post("/api/subscriptions/create", price_id="price_basic", trial_period_days=1)
+    assert (again.status_code, again.json()["code"]) == (422, "trial_used")
+    given = await admin.post(
+        "/api/subscriptions/create", price_id="price_basic", trial_period_days=365, customer_id=first.json()["customer_id"]
+    )
+    assert given.status_code == 201, "an administrator may"
