@@ -138,7 +138,10 @@ class Settings:
     audit_retention_days: int = setting("AUDIT_RETENTION_DAYS", "365", "days the audit trail is kept", to.integer)
 
     stripe_secret_key: str = setting(
-        "STRIPE_SECRET_KEY", "", "Stripe's secret or restricted API key; empty: payments answer 503", secret=True
+        "STRIPE_SECRET_KEY",
+        "",
+        "Stripe's secret or restricted API key; empty: payments answer 503, but local runs start a stand-in for Stripe",
+        secret=True,
     )
     stripe_publishable_key: str = setting(
         "STRIPE_PUBLISHABLE_KEY", "", "Stripe's publishable key, which `/api/payments/config` gives to pages"
