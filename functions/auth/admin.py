@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
-from functions.dependencies import ContainerDep, Cursor, Limit
+from functions.dependencies import ContainerDep, Cursor, Limit, client_address
 from shared_code.auth.account_schemas import UserChange, UserDetails, UserList
+from shared_code.auth.models import Client
 from shared_code.storage import cursors
 from shared_code.web.callers import Caller, CallerDependency
 
@@ -35,7 +36,12 @@ async def list_users(
     return UserList(items=items, next_cursor=cursors.encode(page.next, *of) if page.next else None)
 
 
-async def update_user(user_id: str, body: UserChange, caller: AdminCaller, container: ContainerDep) -> UserDetails:
-    """Change a user's role, or who may sign in. Whoever is disabled or demoted is signed out everywhere."""
-    user = await container.directory.change(caller.user_id, user_id, role=body.role, disabled=body.disabled)
+async def update_user(request: Request, user_id: str, body: UserChange, caller: AdminCaller, container: ContainerDep) -> UserDetails:
+    """Change a user's role, or who may sign in, or remove a lost second factor. Whoever is disabled or demoted is signed out
+    everywhere."""
+    client = Client(request.headers.get("user-agent", ""), client_address(request))
+    without_mfa = body.mfa_enabled is False
+    user = await container.directory.change(
+        caller.user_id, user_id, client, role=body.role, disabled=body.disabled, without_mfa=without_mfa
+    )
     return UserDetails.of(user, container.accounts.role_of(user))

@@ -57,10 +57,10 @@ async def refresh(request: Request, response: Response, body: RefreshRequest, co
 
 
 @router.post("/api/auth/logout", name="auth_logout", status_code=204)
-async def logout(caller: AccountCaller, container: ContainerDep) -> None:
+async def logout(request: Request, caller: AccountCaller, container: ContainerDep) -> None:
     if caller.session_id is None:
         raise Conflict("This token was not issued here: sign out where you signed in.", code="no_session")
-    await container.sign_in.logout(caller.user_id, caller.session_id)
+    await container.sign_in.logout(caller.user_id, caller.session_id, client(request))
 
 
 @router.get("/api/auth/me", name="auth_get_me")

@@ -22,8 +22,7 @@ def add_routes(router: APIRouter) -> None:
 async def login_mfa(request: Request, response: Response, body: MfaLoginRequest, container: ContainerDep) -> TokensResponse:
     """The second step of a sign-in that was answered `mfa_required`."""
     response.headers.update(NO_STORE)
-    client = Client(request.headers.get("user-agent", ""), client_address(request))
-    return TokensResponse.of(await container.sign_in.login_mfa(body.mfa_token, body.code, client))
+    return TokensResponse.of(await container.sign_in.login_mfa(body.mfa_token, body.code, _client(request)))
 
 
 @idempotent
@@ -35,11 +34,19 @@ async def enrol_totp(response: Response, caller: AccountCaller, container: Conta
 
 
 @idempotent
-async def confirm_totp(response: Response, body: CodeRequest, caller: AccountCaller, container: ContainerDep) -> RecoveryCodesResponse:
-    """From now on sign-in asks for a code."""
+async def confirm_totp(
+    request: Request, response: Response, body: CodeRequest, caller: AccountCaller, container: ContainerDep
+) -> RecoveryCodesResponse:
+    """From now on sign-in asks for a code. A mail tells the account's owner."""
     response.headers.update(NO_STORE)
-    return RecoveryCodesResponse(recovery_codes=await container.mfa.confirm(caller.user_id, body.code, caller.session_id))
+    codes = await container.mfa.confirm(caller.user_id, body.code, _client(request), caller.session_id)
+    return RecoveryCodesResponse(recovery_codes=codes)
 
 
-async def delete_totp(caller: AccountCaller, container: ContainerDep) -> None:
-    await container.mfa.disable(caller.user_id)
+async def delete_totp(request: Request, caller: AccountCaller, container: ContainerDep) -> None:
+    """From now on sign-in asks for no code. A mail tells the account's owner."""
+    await container.mfa.disable(caller.user_id, _client(request))
+
+
+def _client(request: Request) -> Client:
+    return Client(request.headers.get("user-agent", ""), client_address(request))

@@ -40,10 +40,10 @@ def add_routes(router: APIRouter) -> None:
     router.post("/api/auth/change-password", name="auth_change_password", status_code=204)(change_password)
 
 
-async def verify_email(response: Response, body: VerifyEmailRequest, container: ContainerDep) -> UserResponse:
+async def verify_email(request: Request, response: Response, body: VerifyEmailRequest, container: ContainerDep) -> UserResponse:
     """The account whose address the link's token proves. A token works once; any other is 400 `invalid_token`."""
     response.headers["Cache-Control"] = "no-store"
-    user = await container.recovery.verify(body.token)
+    user = await container.recovery.verify(body.token, _client(request))
     return UserResponse.of(user, container.accounts.role_of(user))
 
 

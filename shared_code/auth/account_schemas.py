@@ -1,5 +1,7 @@
 """Requests and responses of what administrators do with accounts, and of leaving, as OpenAPI shows them."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared_code.clock import rfc3339
@@ -33,6 +35,7 @@ class UserChange(BaseModel):
 
     role: Role | None = None
     disabled: bool | None = Field(None, strict=True)
+    mfa_enabled: Literal[False] | None = Field(None, description="`false` removes a second factor that its owner has lost")
 
 
 class DeletionRequest(BaseModel):

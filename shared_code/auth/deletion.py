@@ -123,6 +123,7 @@ class Deletion:
             raise InvalidInput("Deleting an account asks for its password.", loc=("body", "password"))
         verdict = await self._lockout.password(user.email, password, client.network)
         if verdict.proof is None or verdict.user is None or verdict.user.id != user.id:
+            await self._audit.record("wrong_password", user_id=user.id, where="delete_account", address=client.address)
             raise Forbidden("The password is wrong.", code="wrong_password")
         if verdict.failed:
             await self._lockout.clear(user.email)

@@ -1,18 +1,21 @@
 """All users, for administrators: a list, a search, roles, and who may sign in."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from shared_code import ids
 from shared_code.audit.ports import Audit
+from shared_code.clock import Clock
 from shared_code.errors import Busy, Conflict, InvalidInput, NotFound
-from shared_code.storage.ports import EtagMismatch, Merge, Missing, Tables, Value
+from shared_code.mail.ports import Mailer
+from shared_code.storage.ports import Delete, EtagMismatch, Merge, Missing, Row, Tables, Value
 
+from . import factor_mails
 from .accounts import Accounts
-from .models import Role, User
+from .models import Client, Role, User
 from .sessions import Change, Sessions
-from .tables import USER_KEY, USERS
+from .tables import MFA_KEY, USER_KEY, USERS
 from .user_index import Found, UserIndex
 
 AT_ONCE = 25
@@ -33,15 +36,17 @@ class Directory:
         self,
         *,
         tables: Tables,
+        clock: Clock,
         accounts: Accounts,
         sessions: Sessions,
         index: UserIndex,
         audit: Audit,
+        mailer: Mailer,
         on_changed: Callable[[str], None],
     ) -> None:
         """``on_changed``: told here of an account that is disabled or has another role now, where something remembers that."""
         self._tables, self._accounts, self._sessions, self._index, self._audit = tables, accounts, sessions, index, audit
-        self._on_changed = on_changed
+        self._clock, self._mailer, self._on_changed = clock, mailer, on_changed
 
     async def page(self, *, email: str | None, after: str | None, limit: int) -> Page:
         """Accounts newest first; with ``email`` those whose address begins so, by address. One storage call and one for each user."""
@@ -61,14 +66,18 @@ class Directory:
         users = await asyncio.gather(*(read(each) for each in found[:limit]))
         return Page([user for user in users if user is not None], found[limit - 1].position if len(found) > limit else None)
 
-    async def change(self, actor_id: str, user_id: str, *, role: Role | None, disabled: bool | None) -> User:
+    async def change(
+        self, actor_id: str, user_id: str, client: Client, *, role: Role | None, disabled: bool | None, without_mfa: bool = False
+    ) -> User:
         """Set what is given; the account as it is then. Raises NotFound, Conflict and InvalidInput.
 
         Whoever is disabled or demoted is signed out in the same step: an access token carries its role for 15 minutes, and
         without its session it is worth nothing, here at once and elsewhere after five seconds. So are API keys.
+
+        ``without_mfa`` removes the second factor, for whoever has lost it with its recovery codes; a mail tells them.
         """
-        if role is None and disabled is None:
-            raise InvalidInput("There is nothing to change: role or disabled is wanted.", loc=("body",))
+        if role is None and disabled is None and not without_mfa:
+            raise InvalidInput("There is nothing to change: role, disabled or mfa_enabled is wanted.", loc=("body",))
         if actor_id == user_id and (disabled or role == "user"):
             raise Conflict("Nobody disables or demotes their own account: ask another administrator.", code="cannot_change_self")
         before = await self._accounts.get(user_id) if ids.is_id(user_id) else None
@@ -82,23 +91,31 @@ class Directory:
             values["role"] = wanted.role
         if wanted.disabled != before.disabled:
             values["disabled"] = wanted.disabled
+        if without_mfa and before.mfa_enabled:
+            values["mfa_enabled"] = False
         if values.get("disabled") or values.get("role") == "user":
             await self._end_sessions(user_id, values)
         elif values:
             await self._merge(user_id, values)
         if values:
             self._on_changed(user_id)
+        address = client.address
         if "role" in values:
-            await self._audit.record("role_changed", user_id=user_id, role=wanted.role, by=actor_id)
+            await self._audit.record("role_changed", user_id=user_id, role=wanted.role, by=actor_id, address=address)
         if "disabled" in values:
-            await self._audit.record("user_disabled" if wanted.disabled else "user_enabled", user_id=user_id, by=actor_id)
+            kind = "user_disabled" if wanted.disabled else "user_enabled"
+            await self._audit.record(kind, user_id=user_id, by=actor_id, address=address)
+        if "mfa_enabled" in values:
+            await self._audit.record("mfa_disabled", user_id=user_id, by=actor_id, address=address)
+            await self._mailer.send(factor_mails.switched(before, on=False, now=self._clock.now(), client=None))
         return await self._accounts.get(user_id) or wanted
 
     async def _end_sessions(self, user_id: str, values: dict[str, Value]) -> None:
-        def change(user: User, _: object) -> Change:
+        def change(user: User, rows: Sequence[Row]) -> Change:
             if user.deleting:
                 raise _not_found()
-            return Change(values)
+            lost = [Delete(row.key, row.etag) for row in rows if row.key == MFA_KEY and "mfa_enabled" in values]
+            return Change(values, consumed=lost)
 
         try:
             await self._sessions.end_all(user_id, change=change)
@@ -110,8 +127,10 @@ class Directory:
             user = await self._accounts.get(user_id)
             if user is None:
                 raise _not_found()
+            factor = await self._tables.get(USERS, user_id, MFA_KEY) if "mfa_enabled" in values else None
+            lost = [Delete(MFA_KEY, factor.etag)] if factor else []
             try:
-                await self._tables.apply(USERS, user_id, Merge(USER_KEY, values, user.etag))
+                await self._tables.batch(USERS, user_id, [Merge(USER_KEY, values, user.etag), *lost])
                 return
             except (EtagMismatch, Missing):
                 continue

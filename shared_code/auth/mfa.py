@@ -16,12 +16,13 @@ import structlog
 from shared_code.audit.ports import Audit
 from shared_code.clock import Clock
 from shared_code.errors import Busy, Conflict, InvalidInput, NotFound, Unavailable
+from shared_code.mail.ports import Mailer
 from shared_code.rate_limit import RateLimiter, Rule
 from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Insert, Merge, Missing, Operation, Replace, Row, Tables, Value
 
-from . import totp
+from . import factor_mails, totp
 from .accounts import Accounts
-from .models import User
+from .models import Client, User
 from .secrets_box import SecretsBox, Unreadable
 from .sessions import session_ended, while_live
 from .tables import MFA_KEY, USER_KEY, USERS
@@ -60,9 +61,11 @@ class Used:
 
 
 class Mfa:
-    def __init__(self, *, tables: Tables, clock: Clock, accounts: Accounts, box: SecretsBox, limiter: RateLimiter, audit: Audit) -> None:
+    def __init__(
+        self, *, tables: Tables, clock: Clock, accounts: Accounts, box: SecretsBox, limiter: RateLimiter, audit: Audit, mailer: Mailer
+    ) -> None:
         self._tables, self._clock, self._accounts, self._box = tables, clock, accounts, box
-        self._limiter, self._audit = limiter, audit
+        self._limiter, self._audit, self._mailer = limiter, audit, mailer
 
     async def enrol(self, user_id: str) -> tuple[str, str]:
         """A new secret, in base32 and as an ``otpauth`` URI; it replaces one that has not been confirmed.
@@ -86,8 +89,8 @@ class Mfa:
             return secret, totp.uri(secret, user.email)
         raise Busy("This second factor is being changed by too many requests at once.")
 
-    async def confirm(self, user_id: str, code: str, session_id: str | None = None) -> list[str]:
-        """Enable the enrolled factor by its first code; the recovery codes, which are shown this once.
+    async def confirm(self, user_id: str, code: str, client: Client, session_id: str | None = None) -> list[str]:
+        """Enable the enrolled factor by its first code; the recovery codes, which are shown this once. The owner is sent a mail.
 
         Raises NotFound without an enrolment, Conflict when it is confirmed already, InvalidInput for a wrong code,
         RateLimited after ten tries in 15 minutes, and Unauthenticated when the caller's session has just ended.
@@ -102,7 +105,7 @@ class Mfa:
         secret, _ = await self._open(user_id, factor.pending)
         step = totp.matching_step(secret, code, self._clock.now(), after=0)
         if step is None:
-            await self._audit.record("mfa_failed", user_id=user_id, step="confirm")
+            await self._audit.record("mfa_failed", user_id=user_id, step="confirm", address=client.address)
             raise InvalidInput("This code is wrong, or of another time.", loc=("body", "code"), code="invalid_code")
         codes = [_new_recovery_code() for _ in range(RECOVERY_CODES)]
         enabled = Factor(
@@ -123,11 +126,12 @@ class Mfa:
             now = to_factor(row) if row else Factor()
             if now.secret != enabled.secret:
                 raise (_enabled_already() if now.enabled else _replaced()) from None
-        await self._audit.record("mfa_enabled", user_id=user_id)
+        await self._audit.record("mfa_enabled", user_id=user_id, address=client.address)
+        await self._tell(user_id, client, on=True)
         return codes
 
-    async def disable(self, user_id: str) -> None:
-        """Raises NotFound when no factor is enabled."""
+    async def disable(self, user_id: str, client: Client) -> None:
+        """Remove the factor; the owner is sent a mail. Raises NotFound when no factor is enabled."""
         for _ in range(TRIES):
             row = await self._row(user_id)
             if row is None or not to_factor(row).enabled:
@@ -136,7 +140,8 @@ class Mfa:
                 await self._tables.batch(USERS, user_id, [Delete(MFA_KEY, row.etag), Merge(USER_KEY, {"mfa_enabled": False})])
             except (EtagMismatch, Missing):
                 continue  # a code was used, or another was faster
-            await self._audit.record("mfa_disabled", user_id=user_id)
+            await self._audit.record("mfa_disabled", user_id=user_id, address=client.address)
+            await self._tell(user_id, client, on=False)
             return
         raise Busy("This second factor is being changed by too many requests at once.")
 
@@ -156,6 +161,11 @@ class Mfa:
             return None
         sealed = await self._box.seal(secret, _place(user.id)) if stale else factor.secret
         return Used(Replace(MFA_KEY, factor_values(replace(factor, secret=sealed, last_step=step)), factor.etag))
+
+    async def _tell(self, user_id: str, client: Client, *, on: bool) -> None:
+        user = await self._accounts.get(user_id)
+        if user is not None:
+            await self._mailer.send(factor_mails.switched(user, on=on, now=self._clock.now(), client=client))
 
     async def _row(self, user_id: str) -> Row | None:
         return await self._tables.get(USERS, user_id, MFA_KEY)

@@ -64,16 +64,16 @@ class Recovery:
             asked = {"user_id": user_id, "email": email, "links": links, **origin(client)}
             await self._events.send("auth", {"kind": "verify_email", "id": event_id, **asked})
 
-    async def verify(self, token: str) -> User:
+    async def verify(self, token: str, client: Client) -> User:
         """The account whose address is verified now, or which a registration's link has made. Raises ``invalid_token``."""
         row = await self._one_time.find(token, "verify")
         if row is None:
-            return await self._registration.confirm(token)
+            return await self._registration.confirm(token, client)
         try:
             await self._tables.batch(USERS, row.partition, [Merge(USER_KEY, {"email_verified": True}), Delete(row.key, row.etag)])
         except (EtagMismatch, Missing):
             raise invalid_link() from None
-        await self._audit.record("email_verified", user_id=row.partition)
+        await self._audit.record("email_verified", user_id=row.partition, address=client.address)
         return await self._accounts.profile(row.partition)
 
     async def request_reset(self, email: str, links: str, client: Client) -> None:
@@ -136,6 +136,7 @@ class Recovery:
         for _ in range(TRIES):
             checked = user.password_hash
             if not await passwords.verify_password(current, checked):
+                await self._audit.record("wrong_password", user_id=user_id, where="change_password", address=client.address)
                 raise Forbidden("The current password is wrong.", code="wrong_password")
 
             def change(user: User, rows: Sequence[Row], checked: str = checked) -> Change | None:

@@ -117,7 +117,7 @@ class Registration:
         asked = {"email": email, "token": token, "links": links, **origin(client)}
         await self._events.send("auth", {"kind": "registration", "id": pending_id, **asked})
 
-    async def confirm(self, token: str) -> User:
+    async def confirm(self, token: str, client: Client) -> User:
         """The account of a pending registration whose link was followed; the first link of an address wins.
 
         The account gets the registration's id: whoever repeats this after a crash, or at the same time, makes the same one. Which
@@ -135,8 +135,8 @@ class Registration:
         if not await self._forget(row):
             raise invalid_link()
         await self._index.add(user)
-        await self._audit.record("register", user_id=user.id)
-        await self._audit.record("email_verified", user_id=user.id)
+        await self._audit.record("register", user_id=user.id, address=client.address)
+        await self._audit.record("email_verified", user_id=user.id, address=client.address)
         stored = await self._tables.get(USERS, user.id, USER_KEY)
         return to_user(stored) if stored else user
 

@@ -129,9 +129,9 @@ class SignIn:
             raise _invalid_refresh()
         return await self._issuer.tokens(user, session, successor)
 
-    async def logout(self, user_id: str, session_id: str) -> None:
+    async def logout(self, user_id: str, session_id: str, client: Client) -> None:
         await self._sessions.end(user_id, session_id)
-        await self._audit.record("sign_out", user_id=user_id, session_id=session_id)
+        await self._audit.record("sign_out", user_id=user_id, session_id=session_id, address=client.address)
 
     async def _judge(self, email: str, password: str, client: Client) -> Verdict:
         verdict = await self._lockout.password(email, password, client.network)

@@ -96,10 +96,12 @@ class AuthParts(MailParts):
 
         return Directory(
             tables=self.storage.tables,
+            clock=self.clock,
             accounts=self.accounts,
             sessions=self.sessions,
             index=self.user_index,
             audit=self.audit,
+            mailer=self.mailer,
             on_changed=self.api_keys.forget,
         )
 
@@ -195,6 +197,7 @@ class AuthParts(MailParts):
             box=SecretsBox(ring_of(self.settings.auth_data_keys, self.key_store.signing)),
             limiter=self.limiter,
             audit=self.audit,
+            mailer=self.mailer,
         )
 
     @cached_property

@@ -105,7 +105,7 @@ async def test_one_account_for_the_links_of_one_address(two: Two) -> None:
     two.first.events.send = send  # type: ignore[method-assign]  # instead of the mail
     for number in range(3):
         await two.first.registration.request(email, f"password number {number}", None, DESKTOP, LINKS)
-    confirmations = [app.recovery.verify(token) for app in (two.first, two.second) for token in tokens]
+    confirmations = [app.recovery.verify(token, DESKTOP) for app in (two.first, two.second) for token in tokens]
     answers = await outcomes(*confirmations)
     assert sum(isinstance(answer, InvalidRequest) for answer in answers) == 5, answers
     number = next(number for number, answer in enumerate(answers) if not isinstance(answer, Exception)) % 3

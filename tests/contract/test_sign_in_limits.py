@@ -52,7 +52,7 @@ async def account(container: Container, name: str) -> tuple[str, str]:
 async def with_factor(container: Container, name: str) -> tuple[str, str, str]:
     email, user_id = await account(container, name)
     secret, _ = await container.mfa.enrol(user_id)
-    await container.mfa.confirm(user_id, code(secret, container.clock, -1))
+    await container.mfa.confirm(user_id, code(secret, container.clock, -1), CLIENT)
     return email, user_id, secret
 
 

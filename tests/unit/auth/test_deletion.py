@@ -164,7 +164,7 @@ async def test_nothing_brings_it_back_and_the_address_is_free() -> None:
         assert (await login(client, ALICE)).json()["code"] == "invalid_credentials"
         await knock()
         with pytest.raises(NotFound):
-            await app.container.directory.change("0" * 26, alice["id"], role=None, disabled=False)
+            await app.container.directory.change("0" * 26, alice["id"], CLIENT, role=None, disabled=False)
         again = await register(client, ALICE)
         assert again["user"]["id"] != alice["id"]
         await settle(app.container, app.clock)
