@@ -164,14 +164,9 @@ class Azurite:
             self._lock = None
 
     def _acquire(self) -> bool:
-        lock = self._lock_path.open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return False
-        self._lock = lock
-        return True
+        lock = try_lock(self._lock_path)
+        self._lock = lock or self._lock  # an attempt that fails must not drop what we hold
+        return lock is not None
 
     def _recorded(self) -> tuple[Ports | None, int]:
         """The ports and the process of the Azurite that was started last."""
@@ -220,6 +215,17 @@ class Azurite:
                 tail = self._log.read_text(errors="replace").strip()[-500:]
                 raise StartError(f"Azurite does not come up: {tail or 'it says nothing'} ({self._log})")
             time.sleep(0.03)
+
+
+def try_lock(path: Path) -> IO[bytes] | None:
+    """The file, locked until it is closed or its holder ends; None while another holds it."""
+    lock = path.open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
 
 
 @contextlib.contextmanager

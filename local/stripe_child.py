@@ -4,7 +4,6 @@ Its state and its keys are kept in the data folder. Hosts of one folder share th
 holds an advisory lock; the system frees it however that host ends.
 """
 
-import fcntl
 import json
 import secrets
 import sys
@@ -13,7 +12,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import IO, Any
 
-from .services import Child, answers, free_ports, is_free
+from .services import Child, answers, free_ports, is_free, try_lock
 from .settings import StartError
 
 _START_LIMIT = 20.0  # seconds
@@ -42,7 +41,8 @@ class StripeStandIn:
     def launch(self, app_port: int, environ: MutableMapping[str, str]) -> None:
         """Start it, or find the one that is there, and point the app's settings to it."""
         known = self._known()
-        if self._acquire():
+        self._lock = try_lock(self._data / "stripe.lock")
+        if self._lock is not None:
             port = known.get("port", 0)
             if not port or not is_free(port):
                 [port] = free_ports(1)
@@ -80,16 +80,6 @@ class StripeStandIn:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-    def _acquire(self) -> bool:
-        lock = (self._data / "stripe.lock").open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return False
-        self._lock = lock
-        return True
 
     def _known(self) -> dict[str, Any]:
         try:

@@ -99,16 +99,16 @@ def _resolve(kind: Any, module: types.ModuleType) -> Any:
     if isinstance(kind, typing.ForwardRef):
         kind = kind.__forward_arg__
     if isinstance(kind, str):
-        kind = eval(kind, {**vars(typing), **vars(module)})  # noqa: S307 — the SDK's own source text
+        kind = eval(kind, {**vars(typing), **vars(module)})  # noqa: S307  # the SDK's own source text
     origin = typing.get_origin(kind)
     if origin is not None and getattr(origin, "_name", getattr(origin, "__name__", "")) in ("NotRequired", "Required"):
         return _resolve(typing.get_args(kind)[0], module)
     if origin in (Union, types.UnionType):
-        return Union[tuple(_resolve(each, module) for each in typing.get_args(kind))]  # noqa: UP007
+        return Union[tuple(_resolve(each, module) for each in typing.get_args(kind))]  # noqa: UP007  # X | Y cannot be made of a tuple
     if origin is list:
-        return list[_resolve(typing.get_args(kind)[0], module)]  # type: ignore[misc]
+        return list[_resolve(typing.get_args(kind)[0], module)]  # type: ignore[misc]  # a type made while running
     if origin is dict:
-        return dict[str, _resolve(typing.get_args(kind)[1], module)]  # type: ignore[misc]
+        return dict[str, _resolve(typing.get_args(kind)[1], module)]  # type: ignore[misc]  # likewise
     return kind
 
 

@@ -138,5 +138,5 @@ def http_sender(url: str) -> Send:
         for session in sessions:
             await session.close()
 
-    send.close = close  # type: ignore[attr-defined]
+    send.close = close  # type: ignore[attr-defined]  # who has a sender may ask it to close
     return send

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from shared_code import ids
 from shared_code.clock import Clock
 from shared_code.errors import Busy, NotFound, Unauthenticated
-from shared_code.storage.ports import Delete, EtagMismatch, Insert, Merge, Missing, Operation, Replace, Row, Tables, Value
+from shared_code.storage.ports import Delete, EtagMismatch, Merge, Missing, Operation, Replace, Row, Tables, Value
 
 from . import refresh
 from .models import Client, Session, User
@@ -69,11 +69,6 @@ class Sessions:
             token_key=token_key,
         )
         return session, refresh.render(user_id, session.id, secret)
-
-    async def start(self, user_id: str, client: Client) -> tuple[Session, str]:
-        session, token = self.new(user_id, client)
-        await self._tables.apply(USERS, user_id, Insert(session_key(session.id), session_values(session)))
-        return session, token
 
     async def rotate(self, token: str, client: Client) -> tuple[Session, str] | None:
         """The session and the successor of a refresh token; None for one of no live session, or made up.

@@ -55,7 +55,7 @@ async def eventually(look: Callable[[], Awaitable[T]], *, seconds: float = 10) -
             found = await look()
             if found:
                 return found
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # between looks; the time-out above bounds it
 
 
 async def outcomes(*attempts: Awaitable[object]) -> list[object]:

@@ -35,7 +35,7 @@ def eventually(look: Callable[[], T], timeout: float = 15, what: str = "it") -> 
     limit = time.monotonic() + timeout
     while not (found := look()):
         assert time.monotonic() < limit, f"{what}: not within {timeout} s, the last look gave {found!r}"
-        time.sleep(0.03)
+        time.sleep(0.03)  # between looks; the limit above bounds it
     return found
 
 

@@ -13,12 +13,15 @@ from fastapi import FastAPI
 
 from functions.composition import compose
 from shared_code.auth import keys
+from shared_code.auth.models import Client, Session
+from shared_code.auth.sessions import Sessions
+from shared_code.auth.tables import USERS, session_key, session_values
 from shared_code.clock import ManualClock
 from shared_code.container import Container
 from shared_code.settings import Settings, load
 from shared_code.storage.events import InProcessEvents
 from shared_code.storage.memory import MemoryStorage
-from shared_code.storage.ports import Operation, Row, Tables
+from shared_code.storage.ports import Insert, Operation, Row, Tables
 from shared_code.web import bridge
 from shared_code.web.azure_http import WebApp
 
@@ -145,6 +148,13 @@ async def refresh(client: httpx.AsyncClient, token: str, user_agent: str = "desk
 
 async def me(client: httpx.AsyncClient, token: str) -> httpx.Response:
     return await client.get("/api/auth/me", headers=bearer(token))
+
+
+async def start_session(sessions: Sessions, user_id: str, client: Client) -> tuple[Session, str]:
+    """A stored session and its refresh token, without a sign-in."""
+    session, token = sessions.new(user_id, client)
+    await sessions._tables.apply(USERS, user_id, Insert(session_key(session.id), session_values(session)))
+    return session, token
 
 
 async def until(holds: Callable[[], object], seconds: float = 5.0) -> None:

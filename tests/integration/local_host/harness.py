@@ -26,7 +26,7 @@ def wait_for(what: str, probe: Callable[[], object], seconds: float = 15) -> obj
             return found
         if time.monotonic() > limit:
             raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(0.02)
+        time.sleep(0.02)  # between looks; the limit above bounds it
 
 
 @dataclass

@@ -8,17 +8,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from shared_code.audit import tables as audit_rows
-from shared_code.auth import passwords
 from shared_code.auth.models import Client
 from shared_code.auth.tables import USER_KEY, USERS
 from shared_code.errors import StorageUnavailable
 from shared_code.storage.ports import EtagMismatch, Insert, Merge
-from tests.unit.apps import PASSWORD, App, bearer, login, make_app, me, refresh, register
+from tests.unit.apps import PASSWORD, App, bearer, login, make_app, me, refresh, register, start_session
 from tests.unit.auth.letters import Letters
-
-EMAIL = "ada@example.com"
-NEW = "another good password"
+from tests.unit.auth.password_calls import EMAIL, NEW, change, forgot, keys, kinds, reset
 
 
 @pytest.fixture
@@ -30,33 +26,6 @@ def letters(app: App) -> Letters:
 async def client(app: App, letters: Letters) -> AsyncIterator[httpx.AsyncClient]:
     async with app.client() as client:
         yield client
-
-
-async def forgot(client: httpx.AsyncClient, email: object = EMAIL, **headers: str) -> httpx.Response:
-    return await client.post("/api/auth/forgot-password", json={"email": email}, headers=headers)
-
-
-async def reset(client: httpx.AsyncClient, token: str, password: str = NEW) -> httpx.Response:
-    return await client.post("/api/auth/reset-password", json={"token": token, "password": password})
-
-
-async def change(client: httpx.AsyncClient, token: str, current: str = PASSWORD, new: str = NEW) -> httpx.Response:
-    body = {"current_password": current, "new_password": new}
-    return await client.post("/api/auth/change-password", json=body, headers=bearer(token))
-
-
-async def keys(app: App, user: Any) -> list[str]:
-    await app.settled()
-    return [row.key for row in await app.storage.tables.query(USERS, user["id"], limit=1000)]
-
-
-async def kinds(app: App) -> list[str]:
-    rows = await app.storage.tables.query("audit20260101", audit_rows.LOG)
-    return sorted(str(row.values["kind"]) for row in rows if row.values.get("kind"))
-
-
-async def verify(app: App, user: Any) -> None:
-    await app.storage.tables.apply(USERS, user["id"], Merge(USER_KEY, {"email_verified": True}))
 
 
 async def test_a_forgotten_password(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
@@ -278,7 +247,7 @@ async def test_a_reset_of_a_proved_password_leaves_keys_alone(app: App, letters:
 async def test_hundreds_of_sessions(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
     account = await register(client, EMAIL)
     for _ in range(250):
-        await app.container.sessions.start(account["user"]["id"], Client("x", "192.0.2.9"))
+        await start_session(app.container.sessions, account["user"]["id"], Client("x", "192.0.2.9"))
     await forgot(client)
     assert (await reset(client, await letters.token("reset_password"))).status_code == 204
     assert not [key for key in await keys(app, account["user"]) if key.startswith("session:")]
@@ -293,7 +262,7 @@ async def test_a_crash_at_any_write_of_a_reset() -> None:
             async with app.client() as client:
                 account = await register(client, EMAIL)
                 for _ in range(200):
-                    await app.container.sessions.start(account["user"]["id"], Client("x", "192.0.2.9"))
+                    await start_session(app.container.sessions, account["user"]["id"], Client("x", "192.0.2.9"))
                 await forgot(client)
                 token = await letters.token("reset_password")
                 count = 0
@@ -347,60 +316,3 @@ async def test_an_event_that_comes_twice_is_one_mail(app: App, letters: Letters,
     assert (await reset(client, await letters.token("reset_password"))).status_code == 204
     with pytest.raises(ValueError, match="knows no event"):
         await app.container.auth_events.handle({"kind": "surprise"})
-
-
-async def test_a_changed_password(app: App, letters: Letters, client: httpx.AsyncClient) -> None:
-    account = await register(client, EMAIL)
-    other = (await login(client, EMAIL)).json()
-    wrong = await change(client, account["access_token"], "not the password")
-    assert (wrong.status_code, wrong.json()["code"]) == (403, "wrong_password")
-    assert (await change(client, account["access_token"], new="short")).json()["errors"][0]["loc"] == ["body", "new_password"]
-    assert (await change(client, account["access_token"])).status_code == 204
-    assert (await me(client, account["access_token"])).status_code == 200
-    assert (await refresh(client, account["refresh_token"])).status_code == 200
-    assert (await me(client, other["access_token"])).json()["code"] == "session_ended"
-    assert ((await login(client, EMAIL)).status_code, (await login(client, EMAIL, NEW)).status_code) == (401, 200)
-    assert [mail.to for mail in await letters.all("password_changed")] == [EMAIL]
-    assert "password_changed" in await kinds(app)
-
-
-async def test_guesses_through_a_stolen_session(app: App, client: httpx.AsyncClient) -> None:
-    token = (await register(client, EMAIL))["access_token"]
-    guesses = await asyncio.gather(*(change(client, token, f"guess number {number}") for number in range(9)))
-    assert sorted(guess.status_code for guess in guesses) == [403] * 5 + [429] * 4
-    assert (await change(client, token)).status_code == 429
-    app.clock.advance(900)
-    renewed = (await login(client, EMAIL)).json()["access_token"]
-    for number in range(7):  # the right one is no guess
-        assert (
-            await change(client, renewed, PASSWORD if number % 2 == 0 else NEW, NEW if number % 2 == 0 else PASSWORD)
-        ).status_code == 204
-
-
-async def test_parallel_changes(app: App, client: httpx.AsyncClient) -> None:
-    token = (await register(client, EMAIL))["access_token"]
-    answers = await asyncio.gather(*(change(client, token, new=f"password number {number}") for number in range(4)))
-    statuses = [answer.status_code for answer in answers]
-    assert sorted(statuses) == [204, 403, 403, 403]
-    assert (await login(client, EMAIL, f"password number {statuses.index(204)}")).status_code == 200
-
-
-async def test_a_rehash_meanwhile_is_no_change(app: App, client: httpx.AsyncClient) -> None:
-    account = await register(client, EMAIL)
-    again = await passwords.hash_password(PASSWORD)
-    real = app.tables.tables.batch
-
-    async def rehashed(*args: Any) -> Any:
-        app.tables.tables.batch = real  # type: ignore[method-assign]
-        await app.storage.tables.apply(USERS, account["user"]["id"], Merge(USER_KEY, {"password_hash": again}))
-        return await real(*args)
-
-    app.tables.tables.batch = rehashed  # type: ignore[method-assign]  # a sign-in comes in between
-    assert (await change(client, account["access_token"])).status_code == 204
-    assert (await login(client, EMAIL, NEW)).status_code == 200
-
-
-async def test_an_account_without_a_password(app: App, client: httpx.AsyncClient) -> None:
-    account = await register(client, EMAIL)
-    await app.storage.tables.apply(USERS, account["user"]["id"], Merge(USER_KEY, {"password_hash": "", "provider": "supabase"}))
-    assert (await change(client, account["access_token"])).json()["code"] == "no_password"

@@ -12,7 +12,7 @@ from shared_code.auth.sessions import Change
 from shared_code.auth.tables import USER_KEY, USERS
 from shared_code.errors import Busy
 from shared_code.storage.ports import Merge, Missing
-from tests.unit.apps import App, bearer, login, me, refresh, register
+from tests.unit.apps import App, bearer, login, me, refresh, register, start_session
 
 EMAIL = "ada@example.com"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -57,7 +57,7 @@ async def test_pages(app: App, client: httpx.AsyncClient) -> None:
     bob = (await register(client, "bob@example.com"))["access_token"]
     for _ in range(4):
         app.clock.advance(1)
-        await app.container.sessions.start(user_id, Client("x", "192.0.2.9"))
+        await start_session(app.container.sessions, user_id, Client("x", "192.0.2.9"))
     seen, cursor = [], ""
     for _ in range(3):
         page = await listed(client, token, f"?limit=2{cursor}")
@@ -75,7 +75,7 @@ async def test_pages(app: App, client: httpx.AsyncClient) -> None:
 
 async def test_expired_ones_are_not_listed(app: App, client: httpx.AsyncClient) -> None:
     user_id = (await register(client, EMAIL))["user"]["id"]
-    old, _ = await app.container.sessions.start(user_id, Client("x", "192.0.2.9"))
+    old, _ = await start_session(app.container.sessions, user_id, Client("x", "192.0.2.9"))
     app.clock.advance(30 * 86400)
     token = (await login(client, EMAIL)).json()["access_token"]
     assert [item["current"] for item in (await listed(client, token, "?limit=1"))["items"]] == [True]
@@ -168,7 +168,7 @@ async def test_ends_that_meet(app: App, client: httpx.AsyncClient) -> None:
     account = await register(client, EMAIL)
     user_id, sessions = account["user"]["id"], app.container.sessions
     for _ in range(20):
-        await sessions.start(user_id, Client("x", "192.0.2.9"))
+        await start_session(sessions, user_id, Client("x", "192.0.2.9"))
     ends = await asyncio.gather(*(sessions.end_all(user_id, change=lambda user, rows: Change({"name": "x"})) for _ in range(5)))
     assert sum(ends) >= 21
     assert not await sessions.page(user_id, after=None, limit=10)

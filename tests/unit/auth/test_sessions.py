@@ -10,7 +10,7 @@ from shared_code.auth.sessions import Sessions
 from shared_code.clock import ManualClock
 from shared_code.errors import StorageUnavailable
 from shared_code.storage.memory_tables import MemoryTables
-from tests.unit.apps import WatchedTables, until
+from tests.unit.apps import WatchedTables, start_session, until
 
 CLIENT = Client("desktop", "192.0.2.1")
 
@@ -31,7 +31,7 @@ def made(tables: WatchedTables, clock: ManualClock) -> Sessions:
 
 
 async def test_one_look_in_five_seconds(made: Sessions, tables: WatchedTables, clock: ManualClock) -> None:
-    session, _ = await made.start("ada", CLIENT)
+    session, _ = await start_session(made, "ada", CLIENT)
     tables.calls.clear()
     for _ in range(3):
         assert await made.is_live("ada", session.id)
@@ -43,7 +43,7 @@ async def test_one_look_in_five_seconds(made: Sessions, tables: WatchedTables, c
 
 
 async def test_a_page_load_waits_for_one_look(made: Sessions, tables: WatchedTables) -> None:
-    session, _ = await made.start("ada", CLIENT)
+    session, _ = await start_session(made, "ada", CLIENT)
     tables.calls.clear()
     assert await asyncio.gather(*(made.is_live("ada", session.id) for _ in range(30))) == [True] * 30
     assert len(tables.calls) == 1
@@ -51,12 +51,12 @@ async def test_a_page_load_waits_for_one_look(made: Sessions, tables: WatchedTab
 
 
 async def test_a_session_belongs_to_its_user(made: Sessions) -> None:
-    session, _ = await made.start("ada", CLIENT)
+    session, _ = await start_session(made, "ada", CLIENT)
     assert not await made.is_live("bob", session.id)
 
 
 async def test_an_ended_one_is_not_brought_back_by_a_slow_look(made: Sessions, tables: WatchedTables) -> None:
-    session, _ = await made.start("ada", CLIENT)
+    session, _ = await start_session(made, "ada", CLIENT)
     go, real = asyncio.Event(), tables.tables.get
 
     async def slow(*args: str) -> object:
@@ -75,14 +75,14 @@ async def test_an_ended_one_is_not_brought_back_by_a_slow_look(made: Sessions, t
 
 
 async def test_ending_twice_is_no_error(made: Sessions) -> None:
-    session, _ = await made.start("ada", CLIENT)
+    session, _ = await start_session(made, "ada", CLIENT)
     await made.end("ada", session.id)
     await made.end("ada", session.id)
     assert not await made.is_live("ada", session.id)
 
 
 async def test_storage_that_is_down_is_not_remembered(made: Sessions, tables: WatchedTables) -> None:
-    session, _ = await made.start("ada", CLIENT)
+    session, _ = await start_session(made, "ada", CLIENT)
 
     def down(verb: str, table: str) -> None:
         raise StorageUnavailable("down")

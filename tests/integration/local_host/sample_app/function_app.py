@@ -77,7 +77,7 @@ async def ticks(req: Request) -> Response:
         try:
             while True:
                 yield b": tick\n\n"
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # the stream's own pace
         finally:
             note("ticks ended")
 
@@ -159,5 +159,5 @@ def on_blob(blob: BlobReference) -> None:
 @app.timer_trigger(arg_name="timer", schedule="%SAMPLE_SCHEDULE%")
 async def on_time(timer: func.TimerRequest) -> None:
     note(f"timer begins {timer.past_due}")
-    await asyncio.sleep(float(os.environ.get("SAMPLE_TIMER_SECONDS", "0")))
+    await asyncio.sleep(float(os.environ.get("SAMPLE_TIMER_SECONDS", "0")))  # a run that takes long
     note("timer ends")
