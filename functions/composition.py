@@ -8,7 +8,6 @@ from fastapi import FastAPI
 from functions.authenticator import TokenAuthenticator
 from functions.common import http as common_http
 from functions.common import jobs as common_jobs
-from functions.common.health import BUILT
 from functions.dependencies import client_address
 from shared_code.container import Container
 from shared_code.web import app as web_app
@@ -20,7 +19,7 @@ def compose(container: Container) -> tuple[func.FunctionApp, FastAPI]:
 
     Nothing of a service that is not named is imported.
     """
-    enabled = ["mail", *(service for service in BUILT if service in container.settings.services)]  # every app sends mail
+    enabled = ["mail", *container.settings.services]  # every app sends mail
     routers = [common_http.router, *(importlib.import_module(f"functions.{service}.http").router for service in enabled)]
     web = web_app.build(container.settings, routers, on_first_request=container.preload)
     web.state.container = container

@@ -39,6 +39,7 @@ param appSettings object = {}
   'STRIPE_WEBHOOK_SECRET'
   'OPENAI_API_KEY'
   'AZURE_OPENAI_API_KEY'
+  'ALERT_WEBHOOK_URL'
 ])
 param secretSettings array = ['JWT_PRIVATE_KEY']
 

@@ -1,10 +1,21 @@
-"""How settings are written: each parser takes a variable's text and raises ValueError with what it must be."""
+"""How settings are declared and written: each parser takes a variable's text and raises ValueError with what it must be."""
 
+import dataclasses
 import ipaddress
 import json
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import Any
+
+
+def setting(env: str, default: str, doc: str, parse: Callable[[str], Any] | None = None, *, secret: bool = False) -> Any:
+    """Declare one setting: its variable, its default as it would be written there, and what it does."""
+    # A secret is in no representation: not in a debugger's, not in a traceback's.
+    return dataclasses.field(
+        repr=not secret, metadata={"env": env, "default": default, "doc": doc, "parse": parse or text, "secret": secret}
+    )
+
 
 SERVICES = ("monitoring", "auth", "ai", "chat", "files", "payments")
 
@@ -53,6 +64,21 @@ def rate(raw: str) -> tuple[int, int] | None:
         raise ValueError("must be a count and a number of seconds, such as 5/900, or off")
     count, seconds = raw.split("/")
     return int(count), int(seconds)
+
+
+def dollars(raw: str) -> Decimal | None:
+    """US dollars, at most six decimals (micro-dollars are what is counted)."""
+    if not raw:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", raw):
+        raise ValueError("must be US dollars such as 20 or 0.5")
+    return Decimal(raw)
+
+
+def percent(raw: str) -> Decimal:
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,4})?", raw):
+        raise ValueError("must be a percentage below 100, such as 99.9")
+    return Decimal(raw)
 
 
 def currency(raw: str) -> str:

@@ -8,13 +8,15 @@ import dataclasses
 import functools
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
 from . import setting_types as to
-from .setting_types import SERVICES
+from .setting_types import SERVICES, setting
+from .settings_ai import AiSettings
+from .settings_monitoring import MonitoringSettings
 
 GIB = 1024**3
 MIB = 1024**2
@@ -26,14 +28,8 @@ class SettingsError(ValueError):
     """A setting is missing or cannot be used; the message names it and never repeats a secret's value."""
 
 
-def setting(env: str, default: str, doc: str, parse: Callable[[str], Any] = to.text, *, secret: bool = False) -> Any:
-    """Declare one setting: its variable, its default as it would be written there, and what it does."""
-    # A secret is in no representation: not in a debugger's, not in a traceback's.
-    return dataclasses.field(repr=not secret, metadata={"env": env, "default": default, "doc": doc, "parse": parse, "secret": secret})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+@dataclass(frozen=True, kw_only=True)
+class Settings(AiSettings, MonitoringSettings):
     environment: Literal["local", "test", "production"] = setting(
         "ENVIRONMENT",
         "",
@@ -227,7 +223,9 @@ def load(environ: Mapping[str, str]) -> Settings:
             on_azure = environ.get("WEBSITE_INSTANCE_ID") or environ.get("WEBSITE_SKU")
             raw = "production" if on_azure else "local"
         try:
-            values[field.name] = field.metadata["parse"](raw) if raw or field.metadata["parse"] in (to.names, to.networks) else ""
+            values[field.name] = (
+                field.metadata["parse"](raw) if raw or field.metadata["parse"] in (to.names, to.networks, to.dollars) else ""
+            )
         except ValueError as error:
             raise SettingsError(f"{env} {error}") from None
     settings = Settings(**values)

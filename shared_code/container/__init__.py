@@ -6,10 +6,10 @@ module of its own; a later one may use what an earlier one makes.
 
 from shared_code.storage.events import Event
 
-from .inbox import InboxParts
+from .monitoring import MonitoringParts
 
 
-class Container(InboxParts):
+class Container(MonitoringParts):
     async def handle_event(self, service: str, event: Event) -> None:
         match service:
             case "auth":

@@ -105,13 +105,6 @@ async def test_apps_do_not_share_their_summaries() -> None:
         assert (await other.get("/health")).json()["status"] == "degraded"
 
 
-async def test_what_is_not_built_says_so() -> None:
-    async with make_app(SERVICES="monitoring").client() as client:
-        services = (await client.get("/health")).json()["services"]
-        assert list(services) == ["monitoring"]
-        assert services["monitoring"]["status"] == "not_configured"
-
-
 async def test_the_root_tells_programs_and_browsers() -> None:
     async with make_app(PUBLIC_BASE_URL="https://api.contoso.com").client() as client:
         facts = await client.get("/")

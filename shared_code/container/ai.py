@@ -1,0 +1,7 @@
+"""The AI gateway."""
+
+from .inbox import InboxParts
+
+
+class AiParts(InboxParts):
+    pass

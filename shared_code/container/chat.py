@@ -1,0 +1,7 @@
+"""Chat."""
+
+from .ai import AiParts
+
+
+class ChatParts(AiParts):
+    pass

@@ -1,0 +1,7 @@
+"""Monitoring."""
+
+from .chat import ChatParts
+
+
+class MonitoringParts(ChatParts):
+    pass
