@@ -1,0 +1,78 @@
+"""What the gateway talks about: models and their prices, who spends, what was used. Money is in micro-dollars, as integers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+MILLION = 1_000_000
+
+Kind = Literal["chat", "embedding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Micro-dollars for a million tokens: 2.50 US dollars are 2,500,000."""
+
+    input: int
+    cached_input: int
+    output: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request. ``input_tokens`` includes ``cached_tokens``. ``estimated``: the upstream did not say."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One entry of the catalogue. ``fallbacks`` are names, in order."""
+
+    name: str
+    provider: Literal["azure", "openai"]
+    deployment: str
+    """The deployment (Azure), or the model's name at the provider."""
+    base_url: str
+    kind: Kind = "chat"
+    price: Price | None = None
+    context_window: int = 128_000
+    max_output_tokens: int = 16_384
+    vision: bool = False
+    fallbacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What an API key may be limited to; None is no limit of its own."""
+
+    monthly_micro: int | None = None
+    models: tuple[str, ...] | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spender:
+    """Who pays for a request: a user, perhaps by one of their API keys."""
+
+    user_id: str
+    key_id: str | None = None
+    limits: KeyLimits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What was reserved for one request, until it is settled. Opaque to all but the meter."""
+
+    id: str
+    spender: Spender
+    micro: int
+    candidates: Sequence[Model] = ()
