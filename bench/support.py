@@ -105,7 +105,18 @@ class Setup(ExitStack):
             **environment,
         }
         port = free_ports(1)[0]
-        command = [sys.executable, "-m", "local", "--port", str(port), "--data", str(self.folder / "data"), "--quiet", "--no-timers"]
+        command = [
+            sys.executable,
+            "-m",
+            "local",
+            "--port",
+            str(port),
+            "--data",
+            str(self.folder / "data"),
+            "--quiet",
+            "--no-timers",
+            "--no-ai",
+        ]
         return self.start(command, port, "/health", variables)
 
     def peer(self, azurite: AzuriteHandle, **environment: str) -> Server:

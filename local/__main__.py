@@ -26,6 +26,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--no-stripe", action="store_true", help="start no stand-in for Stripe: payments answer 503 without STRIPE_SECRET_KEY"
     )
+    parser.add_argument("--no-ai", action="store_true", help="start no stand-in for AI: models answer 503 unless settings name some")
     parser.add_argument("--no-timers", action="store_true", help="leave timers to POST /admin/functions/NAME")
     parser.add_argument("--quiet", action="store_true", help="no line for each request")
     return parser.parse_args(arguments)

@@ -16,10 +16,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from . import log, services
+from .ai_child import AiStandIn, wants_ai
 from .cors import Cors
 from .host import Host
 from .routes import Route, read_routes
 from .settings import HostConfig, LocalConfig, StartError, body_limit, resolve
+from .standin import StandIn
 from .stripe_child import StripeStandIn, wants_stripe
 from .triggers import Triggers
 from .triggers.run import Runner
@@ -56,7 +58,7 @@ class Session:
         self._local = local
         self._listener = listener
         self._azurite: services.Azurite | None = None
-        self._stripe: StripeStandIn | None = None
+        self._stand_ins: list[StandIn] = []
 
     def run(self) -> int:
         """Blocks until a signal. Raises StartError; whatever happens, no child is left."""
@@ -64,10 +66,10 @@ class Session:
         # SIGTERM while blocking code starts storage: the same way out as Ctrl-C.
         signal.signal(signal.SIGTERM, _interrupt)
         try:
-            self._prepare_stripe()
+            self._prepare_stand_ins()
             self._prepare_storage()
-            if self._stripe is not None:
-                self._stripe.ready()  # it came up while storage did
+            for stand_in in self._stand_ins:
+                stand_in.ready()  # they came up while storage did
             sys.path.insert(0, str(self._app_dir))
             os.chdir(self._app_dir)
             os.environ.setdefault("WEBSITE_HOSTNAME", f"localhost:{self._port}")
@@ -77,18 +79,28 @@ class Session:
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            for child in (self._stripe, self._azurite):
-                if child is not None:
-                    child.stop()
+            for stand_in in self._stand_ins:
+                stand_in.stop()
+            if self._azurite is not None:
+                self._azurite.stop()
 
     @property
     def _port(self) -> int:
         return int(self._listener.getsockname()[1])
 
-    def _prepare_stripe(self) -> None:
-        if self._app_dir == self._root and not self._options.no_stripe and wants_stripe(os.environ):
-            self._stripe = StripeStandIn(self._root, self._data_dir)
-            self._stripe.launch(self._port, os.environ)
+    def _prepare_stand_ins(self) -> None:
+        if self._app_dir != self._root:
+            return
+        if not self._options.no_stripe and wants_stripe(os.environ):
+            self._stand_ins.append(StripeStandIn(self._root, self._data_dir))
+        if not self._options.no_ai and wants_ai(os.environ):
+            ai = AiStandIn(self._root, self._data_dir)
+            if ai.missing:
+                log.line(f"no local AI server: {ai.missing}. Models answer 503")
+            else:
+                self._stand_ins.append(ai)
+        for stand_in in self._stand_ins:
+            stand_in.launch(self._port, os.environ)
 
     def _prepare_storage(self) -> None:
         if self._options.no_azurite:
@@ -141,17 +153,20 @@ class Session:
 
     @contextlib.asynccontextmanager
     async def _background(self, worker: Worker, runner: Runner, others: list[Function]) -> AsyncIterator[None]:
-        """What runs beside the requests: triggers, and the watch over Azurite."""
+        """What runs beside the requests: triggers, and the watch over Azurite and the stand-ins."""
         triggers = Triggers(runner, self._config, self._data_dir)
         wanted = [function for function in others if not (self._options.no_timers and function.kind == "timertrigger")]
         triggers.start(wanted)
-        watching = asyncio.create_task(self._azurite.watch()) if self._azurite is not None else None
+        children: list[StandIn | services.Azurite] = [*self._stand_ins]
+        if self._azurite is not None:
+            children.append(self._azurite)
+        watching = [asyncio.create_task(child.watch()) for child in children]
         try:
             yield
         finally:
             await triggers.stop()
-            if watching is not None:
-                watching.cancel()
+            for watch in watching:
+                watch.cancel()
             await worker.stop()
 
     def _server_config(self, app: ASGIApp) -> uvicorn.Config:
@@ -185,7 +200,7 @@ class Session:
             ("Worker", f"{self._options.worker}, Python {sys.version_info.major}.{sys.version_info.minor}"),
             ("Storage", storage),
             ("Data", str(self._data_dir)),
-            *([("Stripe", f"a stand-in at {self._stripe.url}, no money moves")] if self._stripe is not None else []),
+            *((stand_in.label, f"a stand-in at {stand_in.url}, {stand_in.remark}") for stand_in in self._stand_ins),
         ]
         if others:
             first = min(others, key=lambda function: function.kind != "timertrigger").name
