@@ -13,6 +13,18 @@ def register(app: func.FunctionApp, container: Container) -> None:
         """Nightly: sessions, tokens and failed sign-ins that have expired, accounts whose registration was cut off."""
         await container.auth_purge.run()
 
+    @app.function_name("auth_statistics")
+    @app.timer_trigger(arg_name="timer", schedule="20 */5 * * * *", run_on_startup=False, use_monitor=True)
+    async def auth_statistics(timer: func.TimerRequest) -> None:
+        """Every five minutes: how many accounts there are."""
+        await container.user_statistics.roll_up()
+
+    @app.function_name("auth_recount_statistics")
+    @app.timer_trigger(arg_name="timer", schedule="0 0 3 * * *", run_on_startup=False, use_monitor=True)
+    async def auth_recount_statistics(timer: func.TimerRequest) -> None:
+        """Nightly: every account counted anew, in case a change went unnoticed."""
+        await container.user_statistics.recount()
+
     @app.function_name("auth_delete_accounts")
     @app.timer_trigger(arg_name="timer", schedule="15 */5 * * * *", run_on_startup=False, use_monitor=True)
     async def auth_delete_accounts(timer: func.TimerRequest) -> None:

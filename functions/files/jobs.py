@@ -19,6 +19,12 @@ def register(app: func.FunctionApp, container: Container) -> None:
         """Every five minutes: everyone's totals."""
         await container.files_statistics.roll_up()
 
+    @app.function_name("files_recount_statistics")
+    @app.timer_trigger(arg_name="timer", schedule="0 5 3 * * *", run_on_startup=False, use_monitor=True)
+    async def files_recount_statistics(timer: func.TimerRequest) -> None:
+        """Nightly: everyone counted anew, in case a change went unnoticed."""
+        await container.files_statistics.recount()
+
     @app.function_name("files_purge")
     @app.timer_trigger(arg_name="timer", schedule="0 20 2 * * *", run_on_startup=False, use_monitor=True)
     async def files_purge(timer: func.TimerRequest) -> None:

@@ -16,6 +16,12 @@ def register(app: func.FunctionApp, container: Container) -> None:
         """Every five minutes: everyone's payments added up."""
         await container.payments_statistics.roll_up()
 
+    @app.function_name("payments_recount_statistics")
+    @app.timer_trigger(arg_name="timer", schedule="0 10 3 * * *", run_on_startup=False, use_monitor=True)
+    async def payments_recount_statistics(timer: func.TimerRequest) -> None:
+        """Nightly: every customer counted anew, in case a change went unnoticed."""
+        await container.payments_statistics.recount()
+
     @app.function_name("payments_purge")
     @app.timer_trigger(arg_name="timer", schedule="0 50 2 * * *", run_on_startup=False, use_monitor=True)
     async def payments_purge(timer: func.TimerRequest) -> None:

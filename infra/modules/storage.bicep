@@ -28,6 +28,8 @@ var tables = [
   'files'
   'shares'
   'filestats'
+  'userstats'
+  'changes'
   'limits'
   'deletions'
   'audituser'

@@ -21,8 +21,8 @@ IDENTITY_KEY = "identity"
 
 
 class Identities:
-    def __init__(self, tables: Tables, clock: Clock, audit: Audit) -> None:
-        self._tables, self._clock, self._audit, self._index = tables, clock, audit, UserIndex(tables)
+    def __init__(self, tables: Tables, clock: Clock, audit: Audit, index: UserIndex | None = None) -> None:
+        self._tables, self._clock, self._audit, self._index = tables, clock, audit, index or UserIndex(tables)
 
     async def user_id(self, provider: str, subject: str, email: str) -> str:
         """Whose account it is; at first sight a new one is made. It is never joined to one that has the same address: who

@@ -47,6 +47,7 @@ class AuthPurge:
                     counts["identities"] += await self._remove(row)
                 elif row.key == USER_KEY and await self._is_cut_off(row):
                     counts["accounts"] += await self._remove(row)
+                    self._index.note(row.partition)
                 elif row.key == USER_KEY and not to_user(row).deleting:
                     users.append(to_user(row))
             counts["indexed"] += await self._index.repair(users)

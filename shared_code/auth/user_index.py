@@ -13,6 +13,7 @@ import structlog
 from shared_code import ids
 from shared_code.emails import normalise
 from shared_code.storage import keys
+from shared_code.storage.feeds import Changes
 from shared_code.storage.ports import Delete, Missing, Row, Tables, Upsert, Value
 
 from .models import User
@@ -35,11 +36,18 @@ class Found:
 
 
 class UserIndex:
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
+    def __init__(self, tables: Tables, changes: Changes | None = None) -> None:
+        """``changes`` is told of accounts that came or went."""
+        self._tables, self._changes = tables, changes
+
+    def note(self, user_id: str) -> None:
+        """An account has come or gone."""
+        if self._changes is not None:
+            self._changes.note(user_id)
 
     async def add(self, user: User) -> None:
         """List a new account. It stands, whatever becomes of this: the purge adds what is missing."""
+        self.note(user.id)
         try:
             async with asyncio.timeout(ADDING):
                 await self._write(user)
@@ -48,6 +56,7 @@ class UserIndex:
 
     async def remove(self, user_id: str, email: str) -> None:
         """Remove both rows of an account; no error when they have gone."""
+        self.note(user_id)
         for key in (_created_key(user_id), _email_key(user_id, email)):
             await self._delete(key)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shared_code.auth.registration import Registration
     from shared_code.auth.sessions import Sessions
     from shared_code.auth.sign_in import SignIn
+    from shared_code.auth.statistics import UserStatistics
     from shared_code.auth.supabase import Supabase
     from shared_code.auth.tokens import TokenVerifier
     from shared_code.auth.user_index import UserIndex
@@ -86,9 +87,16 @@ class AuthParts(MailParts):
 
     @cached_property
     def user_index(self) -> "UserIndex":
+        from shared_code.auth.statistics import FEED
         from shared_code.auth.user_index import UserIndex
 
-        return UserIndex(self.storage.tables)
+        return UserIndex(self.storage.tables, self.changes(FEED))
+
+    @cached_property
+    def user_statistics(self) -> "UserStatistics":
+        from shared_code.auth.statistics import FEED, UserStatistics
+
+        return UserStatistics(self.storage.tables, self.clock, self.changes(FEED))
 
     @cached_property
     def directory(self) -> "Directory":
@@ -227,7 +235,7 @@ class AuthParts(MailParts):
         url = self.settings.supabase_url
         # https://supabase.com/docs/guides/auth/signing-keys
         keys = RemoteKeys("supabase", HttpJwks(f"{url}/auth/v1/.well-known/jwks.json").fetch, self.clock)
-        identities = Identities(self.storage.tables, self.clock, self.audit)
+        identities = Identities(self.storage.tables, self.clock, self.audit, self.user_index)
         return Supabase(SupabaseVerifier(keys, url=url, clock=self.clock), identities, self.accounts, self.clock)
 
     @cached_property

@@ -10,6 +10,7 @@ from shared_code.audit.ports import Audit
 from shared_code.clock import Clock, SystemClock
 from shared_code.settings import Settings
 from shared_code.storage.events import Event, Events, InProcessEvents, QueueEvents
+from shared_code.storage.feeds import ChangeFeed
 from shared_code.storage.ports import Storage
 from shared_code.web.idempotency import Idempotency
 
@@ -21,6 +22,7 @@ class Core:
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self._storage = storage
+        self._feeds: dict[str, ChangeFeed] = {}
 
     @cached_property
     def storage(self) -> Storage:
@@ -78,6 +80,12 @@ class Core:
     async def handle_event(self, service: str, event: Event) -> None:
         """Hand an event to the service that consumes it: from its queue's trigger, or at once where there are no queues."""
         raise NotImplementedError
+
+    def changes(self, name: str) -> ChangeFeed:
+        """The feed into which a service writes whose figures have changed; one object for each name."""
+        if name not in self._feeds:
+            self._feeds[name] = ChangeFeed(self.storage.tables, self.clock, name)
+        return self._feeds[name]
 
     @cached_property
     def idempotency(self) -> Idempotency:

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class FilesParts(PlansParts):
     @cached_property
     def files_ledger(self) -> "UsageLedger":
+        from shared_code.files.statistics import FEED
         from shared_code.files.usage import UsageLedger
 
-        return UsageLedger(self.storage.tables, self.settings.files_quota_bytes, self.plan_quota)
+        return UsageLedger(self.storage.tables, self.settings.files_quota_bytes, self.plan_quota, self.changes(FEED))
 
     @cached_property
     def files_records(self) -> "Records":
@@ -89,9 +90,9 @@ class FilesParts(PlansParts):
 
     @cached_property
     def files_statistics(self) -> "Statistics":
-        from shared_code.files.statistics import Statistics
+        from shared_code.files.statistics import FEED, Statistics
 
-        return Statistics(self.storage.tables, self.clock)
+        return Statistics(self.storage.tables, self.clock, self.changes(FEED))
 
     @cached_property
     def files_purge(self) -> "Purge":
@@ -131,8 +132,9 @@ class FilesParts(PlansParts):
     @cached_property
     def files_removal(self) -> "Removal":
         from shared_code.files.removal import Removal
+        from shared_code.files.statistics import FEED
 
-        return Removal(tables=self.storage.tables, clock=self.clock, remove_bytes=self.files.remove_bytes)
+        return Removal(tables=self.storage.tables, clock=self.clock, remove_bytes=self.files.remove_bytes, changes=self.changes(FEED))
 
 
 class _Argon2:

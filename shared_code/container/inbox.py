@@ -47,9 +47,9 @@ class InboxParts(PaymentsParts):
 
     @cached_property
     def payments_statistics(self) -> "PaymentStatistics":
-        from shared_code.payments.stats import PaymentStatistics
+        from shared_code.payments.stats import FEED, PaymentStatistics
 
-        return PaymentStatistics(self.storage.tables, self.clock)
+        return PaymentStatistics(self.storage.tables, self.clock, self.changes(FEED))
 
     @cached_property
     def payments_removal(self) -> "Removal":

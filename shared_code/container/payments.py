@@ -32,11 +32,12 @@ class PaymentsParts(FilesParts):
     @cached_property
     def payments_mirror(self) -> "Mirror":
         from shared_code.payments.mirror import Mirror
+        from shared_code.payments.stats import FEED
 
         async def forget(customer_id: str) -> None:
             await self.payments_customers.forget(customer_id)
 
-        return Mirror(self.storage.tables, self.payments_gateway, self.clock, forget=forget)
+        return Mirror(self.storage.tables, self.payments_gateway, self.clock, forget=forget, changes=self.changes(FEED))
 
     @cached_property
     def payments_customers(self) -> "Customers":

@@ -12,6 +12,7 @@ from datetime import timedelta
 import structlog
 
 from shared_code.clock import Clock
+from shared_code.storage.feeds import Changes
 from shared_code.storage.ports import Delete, Missing, Row, Tables
 
 from .tables import FILE_PREFIX, FILES, PENDING_PREFIX, SHARE_KEY, SHARE_PREFIX, SHARES, USAGE_KEY, to_pending
@@ -26,9 +27,9 @@ TURN = timedelta(minutes=4)
 
 
 class Removal:
-    def __init__(self, *, tables: Tables, clock: Clock, remove_bytes: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, *, tables: Tables, clock: Clock, remove_bytes: Callable[[str], Awaitable[None]], changes: Changes) -> None:
         """``remove_bytes`` removes a file's blob and variants, and bears that they are not there."""
-        self._tables, self._clock, self._remove_bytes = tables, clock, remove_bytes
+        self._tables, self._clock, self._remove_bytes, self._changes = tables, clock, remove_bytes, changes
 
     async def run(self, owner_id: str) -> bool:
         """Remove what is there; False when there is more to do than one run may take.
@@ -40,6 +41,7 @@ class Removal:
             if not await part(owner_id, lambda: self._clock.now() >= until):
                 return False
         await self._delete(FILES, owner_id, [USAGE_KEY])
+        self._changes.note(owner_id)
         log.info("owner_removed", owner_id=owner_id)
         return True
 

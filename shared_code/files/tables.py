@@ -3,7 +3,7 @@
 ``files``, partition = owner: ``f:<inverted id>`` a file (so that lists are newest first), ``p:<id>`` a direct upload that is not complete,
 ``s:<file id>:<inverted share id>`` where a share of the file is, ``usage`` the owner's totals.
 ``shares``, partition = hash of the token, key ``share``: the share.
-``filestats``, partition ``all``: the roll-ups over everyone.
+``filestats``: everyone's totals (``storage/sums.py``).
 """
 
 import json

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from shared_code.coalesce import Coalescer
 from shared_code.errors import Busy, TooLarge
+from shared_code.storage.feeds import Changes
 from shared_code.storage.ports import AlreadyExists, EtagMismatch, Insert, Missing, Operation, Replace, Tables
 
 from .models import Usage
@@ -39,9 +40,9 @@ class Change:
 
 
 class UsageLedger:
-    def __init__(self, tables: Tables, quota: int, quota_of: QuotaOf | None = None) -> None:
-        """``quota`` is in bytes, for each owner of whom ``quota_of`` knows no other."""
-        self._tables, self._quota, self._quota_of = tables, quota, quota_of
+    def __init__(self, tables: Tables, quota: int, quota_of: QuotaOf | None = None, changes: Changes | None = None) -> None:
+        """``quota`` is in bytes, for each owner of whom ``quota_of`` knows no other. ``changes`` is told whose totals have changed."""
+        self._tables, self._quota, self._quota_of, self._changes = tables, quota, quota_of, changes
         # The row as last written by us: saves the read when nobody else has changed it.
         self._known: OrderedDict[str, tuple[Usage, str | None]] = OrderedDict()
         self._writers: Coalescer[Change, list[str]] = Coalescer(self._commit, group=24)
@@ -117,7 +118,9 @@ class UsageLedger:
                 return await self._one_by_one(owner_id, [[change] for change in changes])
             except BaseException:
                 self._known.pop(owner_id, None)  # it may have been written or not
+                self._note(owner_id)
                 raise
+            self._note(owner_id)
             self._remember(owner_id, usage, etags[0])
             position = 1
             for index, (change, result) in enumerate(zip(changes, results, strict=True)):
@@ -130,6 +133,10 @@ class UsageLedger:
     async def _read(self, owner_id: str) -> tuple[Usage, str | None]:
         row = await self._tables.get(FILES, owner_id, USAGE_KEY)
         return (to_usage(row), row.etag) if row else (Usage(), None)
+
+    def _note(self, owner_id: str) -> None:
+        if self._changes is not None:
+            self._changes.note(owner_id)
 
     def _remember(self, owner_id: str, usage: Usage, etag: str) -> None:
         self._known[owner_id] = (usage, etag)

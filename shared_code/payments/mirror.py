@@ -13,6 +13,7 @@ from typing import Any
 from shared_code.clock import Clock
 from shared_code.coalesce import Coalescer
 from shared_code.errors import Busy
+from shared_code.storage.feeds import Changes
 from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Insert, Missing, Operation, Replace, Tables, Upsert, Value, Where
 
 from . import reservations
@@ -45,9 +46,17 @@ class Stale(Exception):
 
 
 class Mirror:
-    def __init__(self, tables: Tables, gateway: Gateway, clock: Clock, *, forget: Callable[[str], Awaitable[None]] | None = None) -> None:
-        """``forget`` is told the id of a customer that was deleted at Stripe."""
-        self._tables, self._gateway, self._clock, self._forget = tables, gateway, clock, forget
+    def __init__(
+        self,
+        tables: Tables,
+        gateway: Gateway,
+        clock: Clock,
+        *,
+        forget: Callable[[str], Awaitable[None]] | None = None,
+        changes: Changes | None = None,
+    ) -> None:
+        """``forget`` is told the id of a customer that was deleted at Stripe; ``changes`` which partition's totals have changed."""
+        self._tables, self._gateway, self._clock, self._forget, self._changes = tables, gateway, clock, forget, changes
         self._locks = KeyedLocks()
         # Those who ask for one object while it is being fetched share the next fetch.
         self._fetches: Coalescer[frozenset[str], tuple[Object, Record] | None] = Coalescer(self._fetch)
@@ -183,12 +192,22 @@ class Mirror:
                 totals = Totals.of(await self._tables.get(MIRROR, partition, TOTALS_KEY))
                 operations: list[Operation] = [operation, totals.change(gone, come)]
                 try:
-                    return (await self._tables.batch(MIRROR, partition, operations))[0]
+                    etag = (await self._tables.batch(MIRROR, partition, operations))[0]
                 except (AlreadyExists, EtagMismatch, Missing) as error:
                     if error.index == 0:
                         raise Stale from None
                     await _jitter(attempt)  # another process counted at the same time
+                    continue
+                except BaseException:
+                    self._note(partition)  # it may have been written or not
+                    raise
+                self._note(partition)
+                return etag
         raise Busy("This customer's records are being changed by too many at once.")
+
+    def _note(self, partition: str) -> None:
+        if self._changes is not None:
+            self._changes.note(partition)
 
     async def _owner(self, kind: Kind, fetched: Object) -> str | None:
         """The customer to whom an object belongs; a refund names only its payment."""

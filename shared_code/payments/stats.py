@@ -1,28 +1,34 @@
-"""Everyone's payments added up: by a timer from the customers' totals, read by administrators. Currencies are never added."""
+"""Everyone's payments added up: by a timer from the totals of customers whose mirror has changed, read by administrators. Currencies
+are never added."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared_code.clock import Clock
-from shared_code.storage.ports import Row, Tables, Upsert
+from shared_code.storage.feeds import ChangeFeed
+from shared_code.storage.ports import Tables
+from shared_code.storage.sums import Sums
+from shared_code.storage.sums_rows import Figures as Numbers
+from shared_code.storage.sums_rows import Summed
 
 from .objects import MIRROR, TOTALS_KEY
-from .totals import Totals, add
+from .totals import Totals
 
-TABLE, PARTITION, LATEST = "paymentstats", "all", "latest"
+TABLE, FEED = "paymentstats", "payments"
+PAGE = 500
 ACTIVE = frozenset({"active", "trialing", "past_due"})
 """The states in which a subscription runs (https://docs.stripe.com/billing/subscriptions/overview)."""
+COUNT, MINOR = "n", "minor"
 
-Sums = Mapping[tuple[str, str, str], tuple[int, int]]
+Pairs = Mapping[tuple[str, str, str], tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """``sums``: (kind, currency, status) → count and minor units; kinds are the mirror's ``pi``, ``re``, ``sub``, ``in``."""
 
-    sums: Sums
+    sums: Pairs
     as_of: datetime
 
     def of(self, kind: str) -> list[tuple[str, str, int, int]]:
@@ -35,30 +41,47 @@ class Figures:
 
 
 class PaymentStatistics:
-    def __init__(self, tables: Tables, clock: Clock) -> None:
-        self._tables, self._clock = tables, clock
+    def __init__(self, tables: Tables, clock: Clock, changes: ChangeFeed) -> None:
+        self._sums = Sums(tables, clock, table=TABLE, feed=changes, source=_Customers(tables))
 
     async def roll_up(self) -> Figures:
-        """Add up every customer's totals and keep the sum; a run that repeats or overlaps writes the same."""
-        as_of, sums = self._clock.now(), dict[tuple[str, str, str], tuple[int, int]]()
-        partition = key = None
-        while rows := await self._tables.query(MIRROR, prefix=TOTALS_KEY, after_partition=partition, after=key, limit=500):
-            partition, key = rows[-1].partition, rows[-1].key
-            for name, (count, amount) in add(map(Totals.of, rows)).items():
-                before = sums.get(name, (0, 0))
-                sums[name] = (before[0] + count, before[1] + amount)
-        text = json.dumps([[*name, *pair] for name, pair in sorted(sums.items()) if pair != (0, 0)])
-        await self._tables.apply(TABLE, PARTITION, Upsert(LATEST, {"v": 1, "sums": text, "as_of": as_of}))
-        return Figures({name: pair for name, pair in sums.items() if pair != (0, 0)}, as_of)
+        """Count what has changed since the last one; a run that repeats or overlaps counts nothing twice."""
+        return to_figures(await self._sums.roll_up())
+
+    async def recount(self) -> Figures:
+        """Count every customer, and say in the log what was out."""
+        return to_figures(await self._sums.recount())
 
     async def latest(self) -> Figures:
         """The last roll-up; made now when there has been none."""
-        row = await self._tables.get(TABLE, PARTITION, LATEST)
-        return _figures(row) if row is not None else await self.roll_up()
+        return to_figures(await self._sums.latest())
 
 
-def _figures(row: Row) -> Figures:
-    as_of = row.values["as_of"]
-    assert isinstance(as_of, datetime)
-    entries = json.loads(str(row.values["sums"]))
-    return Figures({(kind, currency, status): (count, amount) for kind, currency, status, count, amount in entries}, as_of)
+class _Customers:
+    """Every partition of the mirror (nobody's included), as ``mirror.py`` counts it."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def of(self, owner: str) -> Numbers:
+        return _numbers(Totals.of(await self._tables.get(MIRROR, owner, TOTALS_KEY)))
+
+    async def page(self, after: str | None) -> Sequence[tuple[str, Numbers]]:
+        rows = await self._tables.query(MIRROR, prefix=TOTALS_KEY, after_partition=after, limit=PAGE)
+        return [(row.partition, _numbers(Totals.of(row))) for row in rows]
+
+
+def _numbers(totals: Totals) -> Numbers:
+    found: dict[str, int] = {}
+    for name, (count, minor) in totals.sums.items():
+        found[f"{name} {COUNT}"], found[f"{name} {MINOR}"] = count, minor
+    return found
+
+
+def to_figures(summed: Summed) -> Figures:
+    sums: dict[tuple[str, str, str], tuple[int, int]] = {}
+    for name, number in summed.figures.items():
+        kind, currency, status, unit = name.split(" ")
+        count, minor = sums.get((kind, currency, status), (0, 0))
+        sums[kind, currency, status] = (number, minor) if unit == COUNT else (count, number)
+    return Figures(sums, summed.as_of)

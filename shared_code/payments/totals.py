@@ -1,7 +1,6 @@
 """The totals of one customer's mirror: how many of each kind, currency and status, and what they come to."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from shared_code.storage.ports import Insert, Operation, Replace, Row, Value
@@ -35,14 +34,3 @@ class Totals:
         text = json.dumps({name: list(pair) for name, pair in sorted(self.sums.items()) if pair != (0, 0)})
         values: dict[str, Value] = {"v": 1, "sums": text}
         return Insert(TOTALS_KEY, values) if self.etag is None else Replace(TOTALS_KEY, values, self.etag)
-
-
-def add(all_of: Iterable[Totals]) -> dict[tuple[str, str, str], tuple[int, int]]:
-    """Several customers' totals as one: (kind, currency, status) → count and sum."""
-    sums: dict[tuple[str, str, str], tuple[int, int]] = {}
-    for totals in all_of:
-        for name, (count, amount) in totals.sums.items():
-            kind, currency, status = name.split(" ")
-            before = sums.get((kind, currency, status), (0, 0))
-            sums[kind, currency, status] = (before[0] + count, before[1] + amount)
-    return sums

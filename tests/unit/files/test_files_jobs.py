@@ -28,13 +28,14 @@ class Told(func.QueueMessage):
 
 
 async def test_without_storage_there_are_only_timers() -> None:
-    assert set(registered(make_files_app())) == {"files_statistics", "files_purge"}
+    assert set(registered(make_files_app())) == {"files_statistics", "files_recount_statistics", "files_purge"}
 
 
 async def test_each_trigger() -> None:
     app = make_files_app(triggers=True)
     functions = registered(app)
-    assert set(functions) == {"files_statistics", "files_purge", "files_optimize_image", "files_image_poison", "files_events"}
+    timers = {"files_statistics", "files_recount_statistics", "files_purge"}
+    assert set(functions) == timers | {"files_optimize_image", "files_image_poison", "files_events"}
     timer: Any = None
     async with app.client() as alice:
         first, second = await stored(alice, PNG), await stored(alice, PNG)
