@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Runs inside the child: when the test run ends in whatever way, its end of the pipe closes.
-_END_WITH_PARENT = 'data:text/javascript,process.stdin.on("end",()=>process.kill(process.pid,"SIGTERM")).resume().unref()'
+END_WITH_PARENT = 'data:text/javascript,process.stdin.on("end",()=>process.kill(process.pid,"SIGTERM")).resume().unref()'
 _MAIN = Path(__file__).parent.parent / "node_modules/azurite/dist/src/azurite.js"
 _SECONDS_TO_START = 20
 ACCOUNT = "devstoreaccount1"
@@ -63,7 +63,7 @@ def start_azurite(*options: str, scheme: str = "http") -> AzuriteHandle:
     folder = tempfile.TemporaryDirectory(prefix="azurite-", ignore_cleanup_errors=True)
     ports = free_ports(3)
     log = Path(folder.name, "azurite.log")
-    command = ["node", "--import", _END_WITH_PARENT, str(_MAIN), "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+    command = ["node", "--import", END_WITH_PARENT, str(_MAIN), "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
     command += ["--location", folder.name, *options]
     for service, port in zip(("blob", "queue", "table"), ports, strict=True):
         command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port)]
