@@ -1,7 +1,11 @@
-"""Monitoring over HTTP (SPEC §9)."""
+"""Monitoring over HTTP (SPEC §9). Each part has a module of its own beside this one."""
 
 from fastapi import APIRouter
 
 from shared_code.web.endpoint import Endpoint
 
+from . import statistics
+
 router = APIRouter(tags=["monitoring"], route_class=Endpoint)
+
+statistics.add_routes(router)

@@ -1,9 +1,11 @@
-"""Monitoring's triggers."""
+"""Monitoring's triggers. Each part has a module of its own beside this one."""
 
 import azure.functions as func
 
 from shared_code.container import Container
 
+from . import statistics_jobs
+
 
 def register(app: func.FunctionApp, container: Container) -> None:
-    """None yet."""
+    statistics_jobs.register(app, container)

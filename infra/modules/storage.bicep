@@ -29,6 +29,7 @@ var tables = [
   'shares'
   'filestats'
   'userstats'
+  'statshistory'
   'changes'
   'limits'
   'deletions'

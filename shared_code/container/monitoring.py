@@ -1,7 +1,7 @@
 """Monitoring."""
 
-from .chat import ChatParts
+from .figures import FiguresParts
 
 
-class MonitoringParts(ChatParts):
+class MonitoringParts(FiguresParts):
     pass
