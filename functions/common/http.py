@@ -30,7 +30,9 @@ async def root(request: Request, base_url: BaseUrl, container: ContainerDep) -> 
         "health": f"{base_url}/health",
     }
     if pages.wants_html(request.headers.get("accept", "")):
-        return pages.home(facts, outbox=container.settings.mail_outbox)
+        _, services = await health.summary(container)
+        paths = {getattr(route, "path", "") for route in request.app.routes}
+        return pages.home(facts, services, paths, outbox=container.settings.mail_outbox)
     return JSONResponse(facts, headers={"Vary": "Accept"})
 
 
@@ -68,7 +70,16 @@ async def docs(request: Request) -> Response:
 @router.get("/static/{asset}", name="common_static")
 async def static(asset: str) -> Response:
     """The few assets of our own pages."""
-    found = pages.asset(asset)
-    if found is None:
+    return _found(pages.asset(asset))
+
+
+@router.get("/static/{version}/{asset}", name="common_static_version")
+async def static_version(version: str, asset: str) -> Response:
+    """The same under an address that changes with them, so that they may be kept for a year."""
+    return _found(pages.asset(asset, version))
+
+
+def _found(asset: Response | None) -> Response:
+    if asset is None:
         raise NotFound("There is no such asset.")
-    return found
+    return asset

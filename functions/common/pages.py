@@ -1,14 +1,13 @@
 """Our own pages: plain HTML made here, with a strict policy and nothing from elsewhere, so that they work with no outside network."""
 
 import html
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import HTMLResponse, Response
 
-FOLDER = Path(__file__).resolve().parent.parent / "static"
-ASSETS = {"lydian.css": "text/css; charset=utf-8", "links.js": "text/javascript; charset=utf-8"}
+from . import assets
+
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 OUTBOX = """<h2>Mail</h2>
@@ -22,26 +21,47 @@ def wants_html(accept: str) -> bool:
     return "text/html" in kinds and "application/json" not in kinds[: kinds.index("text/html")]
 
 
-def asset(name: str) -> Response | None:
-    if name not in ASSETS:
-        return None
-    return Response((FOLDER / name).read_bytes(), media_type=ASSETS[name], headers={"Cache-Control": "public, max-age=3600"})
+def asset(name: str, of: str | None = None) -> Response | None:
+    return assets.asset(name, of)
 
 
-def home(facts: Mapping[str, Any], *, outbox: bool = False) -> Response:
-    """``outbox``: mail ends here, and a developer wonders where."""
-    services = "".join(f"<li>{html.escape(service)}</li>" for service in facts["services"])
+STATES = {"ok": "works", "down": "does not work", "not_configured": "not configured"}
+DOORS = {
+    "/docs": ("API reference", "Every route with its parameters and answers."),
+    "/status": ("Status", "What works now, and what did not in the last 90 days."),
+    "/monitor": ("Monitor", "Traffic, errors, payments, queues: for administrators."),
+    "/openapi.json": ("OpenAPI document", "For clients that are generated."),
+    "/health": ("Health", "The same as below, as JSON."),
+}
+
+
+def home(facts: Mapping[str, Any], health: Mapping[str, Mapping[str, Any]], paths: Collection[str], *, outbox: bool = False) -> Response:
+    """The front door. ``health`` is each service's state, ``paths`` what this app answers, ``outbox``: mail ends here, and a developer
+    wonders where."""
+    doors = "".join(
+        f'<li><a href="{path}"><b>{title}</b> <span>{html.escape(text)}</span></a></li>'
+        for path, (title, text) in DOORS.items()
+        if path in paths
+    )
+    services = "".join(_service(service, health[service]) for service in facts["services"])
     return page(
         "Lydian",
         f"""<h1>Lydian <small>{html.escape(facts["version"])}</small></h1>
-<p>This back end is running in <b>{html.escape(facts["mode"])}</b> mode with these services:</p>
-<ul class="tags">{services}</ul>
-<p class="links"><a href="/docs">API reference</a> <a href="/openapi.json">OpenAPI document</a> <a href="/health">Health</a></p>
+<p>This back end is running in <b>{html.escape(facts["mode"])}</b> mode.</p>
+<ul class="doors">{doors}</ul>
+<h2>Services</h2>
+<ul class="states">{services}</ul>
 <h2>Try it</h2>
 <pre>curl -s {html.escape(facts["health"])}</pre>
 <p>The README's tour signs a user in, uploads a photo and shares it.</p>
 {OUTBOX if outbox else ""}""",
     )
+
+
+def _service(name: str, state: Mapping[str, Any]) -> str:
+    status = str(state["status"])
+    detail = f' <span class="hint">{html.escape(str(state["detail"]))}</span>' if state.get("detail") else ""
+    return f'<li class="{html.escape(status)}"><b>{html.escape(name)}</b> {html.escape(STATES.get(status, status))}{detail}</li>'
 
 
 def reference(document: Mapping[str, Any]) -> Response:
@@ -110,13 +130,24 @@ def _type(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     return html.escape(str(schema.get("type") or schema.get("$ref", "").rpartition("/")[2] or "any"))
 
 
-def page(title: str, body: str, *, policy: str = POLICY, script: str = "", headers: Mapping[str, str] | None = None) -> Response:
-    """A whole page. ``body`` is HTML; ``script`` an asset's name, for which the page needs a ``policy`` of its own."""
-    load = f'<script src="/static/{script}" defer></script>' if script else ""
+def page(
+    title: str,
+    body: str,
+    *,
+    policy: str = POLICY,
+    script: str = "",
+    styles: Sequence[str] = (),
+    modules: Sequence[str] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A whole page. ``body`` is HTML; ``script``, ``styles`` and ``modules`` name assets: scripts need a ``policy`` of their own."""
+    load = "".join(f'<link rel="stylesheet" href="{assets.url(name)}">' for name in ("lydian.css", *styles))
+    load += f'<script src="{assets.url(script)}" defer></script>' if script else ""
+    load += "".join(f'<script type="module" src="{assets.url(name)}"></script>' for name in modules)
     return HTMLResponse(
         f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}</title><link rel="stylesheet" href="/static/lydian.css">{load}</head><body><main>
+<title>{html.escape(title)}</title>{load}</head><body><main>
 {body}
 </main></body></html>
 """,

@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from functions.common.pages import FOLDER
+from functions.common.assets import FOLDER
 from tests.unit.apps import App, register
 from tests.unit.auth.letters import Letters
 
@@ -49,7 +49,7 @@ async def test_what_it_loads_and_asks_is_there(client: httpx.AsyncClient, path: 
     assert f'data-action="/api{path}"' in page
     answer = await client.post(f"/api{path}", json={"token": "x", "password": "another good password"})
     assert answer.json()["code"] == "invalid_token"
-    for asset in re.findall(r"/static/([\w.]+)", page):
+    for asset in re.findall(r"/static/([\w./]+)", page):
         loaded = await client.get(f"/static/{asset}")
-        assert loaded.content == (FOLDER / asset).read_bytes()
+        assert loaded.content == (FOLDER / asset.rpartition("/")[2]).read_bytes()
         assert loaded.headers["content-type"] == {"css": "text/css", "js": "text/javascript"}[asset.rpartition(".")[2]] + "; charset=utf-8"

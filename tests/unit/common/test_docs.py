@@ -10,6 +10,7 @@ from tests.unit.apps import App, make_app
 
 OPEN = {
     ("get", "/"), ("get", "/health"), ("get", "/health/ready"), ("get", "/openapi.json"), ("get", "/docs"), ("get", "/static/{asset}"),
+    ("get", "/static/{version}/{asset}"),
     ("post", "/api/auth/register"), ("post", "/api/auth/login"), ("post", "/api/auth/refresh"), ("get", "/.well-known/jwks.json"),
     ("post", "/api/auth/login/mfa"),
     ("get", "/.well-known/openid-configuration"), ("get", "/share/{token}"), ("post", "/api/webhooks/sendgrid"),
@@ -123,6 +124,32 @@ async def test_the_reference_shows_every_operation(app: App) -> None:
     for (_, path), operation in operations(await document(app)).items():
         assert f'id="{operation["operationId"]}"' in text
         assert f"<code>{path}</code>" in text
+
+
+async def test_the_front_door_shows_what_is_there() -> None:
+    async with make_app().client() as client:
+        text = (await client.get("/", headers={"Accept": "text/html"})).text
+        assert (
+            '<li class="not_configured"><b>payments</b> not configured <span class="hint">STRIPE_SECRET_KEY is not set</span></li>' in text
+        )
+        assert '<li class="ok"><b>files</b> works</li>' in text
+    async with make_app(SERVICES="files").client() as client:
+        text = (await client.get("/", headers={"Accept": "text/html"})).text
+        assert "payments" not in text
+        assert 'href="/monitor"' not in text, "another app's"
+
+
+async def test_assets_under_their_version_may_be_kept(app: App) -> None:
+    async with app.client() as client:
+        page = Page((await client.get("/docs")).text)
+        (style,) = [str(attributes["href"]) for tag, attributes in page.tags if tag == "link"]
+        assert re.fullmatch(r"/static/[0-9a-f]{12}/lydian\.css", style)
+        kept = await client.get(style)
+        assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
+        other = await client.get("/static/0123456789ab/lydian.css")
+        assert (other.content, other.headers["cache-control"]) == (kept.content, "no-cache")
+        for name in ("uplot.LICENSE.txt", "README.md", "vendor", "..%2Flydian.css"):
+            assert (await client.get(f"/static/0123456789ab/{name}")).status_code == 404
 
 
 async def test_assets(app: App) -> None:
