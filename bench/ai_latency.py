@@ -12,7 +12,7 @@ import sys
 
 import litellm_proxy
 from ai_load import Target, at_rate, flood, percentile, together
-from support import Server, Setup, banner, call, median, paired, register, spread, table, verdict
+from support import AzuriteHandle, Server, Setup, banner, call, median, paired, register, spread, table, verdict
 
 from tests.aiserver import AiServer, start_aiserver, text
 
@@ -40,16 +40,12 @@ def serve_answers(setup: Setup) -> AiServer:
     return server
 
 
-def start_app(setup: Setup, model: AiServer) -> tuple[Server, Target]:
-    app = setup.app(
-        setup.azurite(),
-        SERVICES="auth,ai",
-        AI_DEFAULT_BUDGET_USD="1000",
-        API_KEY_RATE="off",
-        AUTH_REGISTER_ADDRESS="off",
-        **model.settings(),
-    )
-    keys = [call(f"{app.url}/api/auth/keys", token, b'{"name": "bench", "scopes": ["ai"]}')["key"] for token in register(app, USERS)]
+def start_app(setup: Setup, model: AiServer, azurite: AzuriteHandle, **settings: str) -> tuple[Server, Target]:
+    """The app with the gateway and accounts alone, and API keys of USERS users, each with a budget."""
+    settings = {"SERVICES": "auth,ai", "AI_DEFAULT_BUDGET_USD": "1000", "API_KEY_RATE": "off", "AUTH_REGISTER_ADDRESS": "off"} | settings
+    app = setup.app(azurite, **settings, **model.settings())
+    body = b'{"name": "bench", "scopes": ["ai"]}'
+    keys = [call(f"{app.url}/api/auth/keys", token, body)["key"] for token in register(app, USERS)]
     return app, Target("Lydian", f"{app.url}/api/ai/v1/chat/completions", keys)
 
 
@@ -65,7 +61,7 @@ def main(seconds: float) -> None:
     banner("The AI gateway beside the model alone" + (f" and LiteLLM {litellm_proxy.version()}" if litellm_proxy.installed() else ""))
     with Setup() as setup:
         model = serve_answers(setup)
-        servers: list[tuple[Server, Target]] = [start_app(setup, model)]
+        servers: list[tuple[Server, Target]] = [start_app(setup, model, setup.azurite())]
         if litellm_proxy.installed():
             server = litellm_proxy.start(setup, model.base_url, "local-large")
             servers.append((server, Target("LiteLLM", f"{server.url}/v1/chat/completions", [litellm_proxy.KEY])))

@@ -4,7 +4,7 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -34,8 +34,10 @@ def has_text(line: bytes) -> bool:
     return bool(choices[0].get("delta", {}).get("content"))
 
 
-async def stream(session: aiohttp.ClientSession, target: Target, number: int, prompt: str) -> float:
-    """Ask and read to the end. Milliseconds to the first text."""
+async def stream(
+    session: aiohttp.ClientSession, target: Target, number: int, prompt: str, at_first: Callable[[], None] = lambda: None
+) -> float:
+    """Ask and read to the end. Milliseconds to the first text, at which ``at_first`` is called."""
     headers = {"Authorization": f"Bearer {target.keys[number % len(target.keys)]}", "Content-Type": "application/json"}
     began, first, last = time.perf_counter(), 0.0, b""
     async with session.post(target.url, data=body(prompt), headers=headers) as answer:
@@ -44,6 +46,7 @@ async def stream(session: aiohttp.ClientSession, target: Target, number: int, pr
         async for line in answer.content:
             if not first and has_text(line):
                 first = time.perf_counter() - began
+                at_first()
             last = line.strip() or last
     if not first or last != b"data: [DONE]":
         raise RuntimeError(f"{target.name}: a stream ended with {last!r}")
