@@ -118,6 +118,12 @@ class RateLimited(LydianError):
         self.reset = retry_after if reset is None else reset
 
 
+class BudgetExceeded(RateLimited):
+    """What is left of a budget does not cover the request's worst case; ``retry_after`` is the time until it begins anew."""
+
+    code = "insufficient_quota"
+
+
 class Unavailable(LydianError):
     """A dependency is down, or contention could not be won in time; trying again later may help."""
 

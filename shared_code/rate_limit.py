@@ -64,11 +64,11 @@ class Window:
         since = _ms(now) - rule.seconds * 1000
         return replace(self, events=tuple(event for event in self.events if event[0] > since))
 
-    def add(self, rule: Rule, now: datetime, parts: int = EXACT) -> "Window":
-        """With one event more, in twentieths (``parts``) of the rule's time or as fine as the rule's size allows."""
+    def add(self, rule: Rule, now: datetime, parts: int = EXACT, number: int = 1) -> "Window":
+        """With one event more (or ``number``), in twentieths (``parts``) of the rule's time or as fine as the rule's size allows."""
         current = self.at(rule, now)
         step = 1 if max(rule.count, len(current.events)) <= parts else max(1, rule.seconds * 1000 // parts)
-        return current.merged([(math.ceil(_ms(now) / step) * step, 1)]).locked(rule, now)
+        return current.merged([(math.ceil(_ms(now) / step) * step, number)]).locked(rule, now)
 
     def merged(self, events: Iterable[tuple[int, int]]) -> "Window":
         sums = dict(self.events)
@@ -210,10 +210,7 @@ class QuickLimiter:
         if rule is None:
             return
         partition = _partition(kind, subject)
-        known = self._known.setdefault(partition, _Known())
-        self._known.move_to_end(partition)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+        known = self._of(partition)
         while True:
             now = self._clock.now()
             known.shared, known.pending = known.shared.at(rule, now), known.pending.at(rule, now)
@@ -222,7 +219,31 @@ class QuickLimiter:
             if not self._has_much(known, rule, now):
                 break
             await asyncio.shield(self._start(partition, known, rule))
-        known.pending = known.pending.add(rule, now, SHARES)
+        self._add(partition, known, rule, now, 1)
+
+    def check(self, kind: str, subject: str, rule: Rule, under_way: int = 0) -> None:
+        """Raises RateLimited when the window is full, with what is ``under_way`` and not counted yet. Counts nothing."""
+        now = self._clock.now()
+        window = self._of(_partition(kind, subject)).everything.at(rule, now)
+        if refusal := (window.add(rule, now, SHARES, under_way) if under_way else window).refusal(rule, now):
+            raise refusal
+
+    def count(self, kind: str, subject: str, rule: Rule, number: int) -> None:
+        """Count what has happened, also into a full window: as many as it was (tokens of an answer, say)."""
+        partition, now = _partition(kind, subject), self._clock.now()
+        known = self._of(partition)
+        known.shared, known.pending = known.shared.at(rule, now), known.pending.at(rule, now)
+        self._add(partition, known, rule, now, number)
+
+    def _of(self, partition: str) -> _Known:
+        known = self._known.setdefault(partition, _Known())
+        self._known.move_to_end(partition)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return known
+
+    def _add(self, partition: str, known: _Known, rule: Rule, now: datetime, number: int) -> None:
+        known.pending = known.pending.add(rule, now, SHARES, number)
         if known.exchange is None and (now >= known.next_at or self._has_much(known, rule, now)):
             self._start(partition, known, rule)
 

@@ -42,6 +42,7 @@ var tables = [
   'paymentindex'
   'paymentstats'
   'reconciliation'
+  'aiaccounts'
 ]
 
 // For direct uploads from the pages of these origins; the signed grant says to which blob.

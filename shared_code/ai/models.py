@@ -70,9 +70,16 @@ class Spender:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What was reserved for one request, until it is settled. Opaque to all but the meter."""
+    """What was reserved for one request, until it is settled. Opaque to all but the meter, except for ``candidates``: the models
+    that may answer, which are those that were asked for, less the fallbacks that the budget or the key excludes."""
 
     id: str
     spender: Spender
     micro: int
     candidates: Sequence[Model] = ()
+    day: str = ""
+    """The day (UTC) that the request belongs to, whenever it ends: its month's budget pays."""
+    limited: bool = False
+    """Whether a budget stands behind it."""
+    tokens: int = 0
+    """What it counts for against the key's tokens per minute while it runs."""

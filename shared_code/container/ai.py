@@ -1,7 +1,7 @@
 """The AI gateway."""
 
-from .inbox import InboxParts
+from .metering import MeteringParts
 
 
-class AiParts(InboxParts):
+class AiParts(MeteringParts):
     pass

@@ -1,0 +1,135 @@
+"""How many tokens a request may take at worst, and how many it is likely to have taken.
+
+OpenAI's models, and nearly all others, read text by byte-level BPE: a token stands for one byte or more, so that **a text has at most as
+many tokens as UTF-8 bytes**. That bound needs no vocabulary (tiktoken downloads its tables when it runs, and knows no model of anybody
+else's). It is about four times what English text has; but input is cheap beside output, which is counted by the limit that the request
+names, and both are capped by what the model takes at all. What is held too much comes back when the request ends.
+
+Sources: https://github.com/openai/openai-cookbook (How to count tokens with tiktoken: what messages cost beyond their text),
+https://platform.openai.com/docs/guides/images-vision#calculating-costs (images).
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .models import Model, Usage
+
+BYTES_PER_TOKEN = 4
+"""Of ordinary text, for estimates of what was used."""
+PER_MESSAGE = 16
+"""Role, separators and the like: 3 or 4 tokens in what OpenAI has published; more for those who frame messages at length."""
+PER_REQUEST = 64
+"""What begins the answer, and the words around tools and answer formats."""
+PER_TOOL = 32
+IMAGE, IMAGE_OF_4O_MINI = 3_800, 48_200
+"""Tokens of the largest image at the highest detail: 1,536 patches at most times 2.46 (gpt-4.1-nano), more than the 8 tiles of those that
+count tiles (85 + 8 x 170); but gpt-4o-mini counts 2,833 + 8 x 5,667."""
+LIKELY_IMAGE = 765
+"""One of 1024 x 1024 at high detail, in tiles."""
+MOST_CHOICES = 128
+"""The largest ``n`` that OpenAI takes."""
+
+# What is sent, beside the input itself, and read as tokens.
+_CHAT = ("messages", "tools", "functions", "response_format", "prediction")
+_RESPONSES = ("input", "instructions", "tools", "text", "prompt")
+
+
+def worst_case(body: Mapping[str, Any], model: Model) -> Usage:
+    """The most that the request can take of the model, whatever comes back: a chat completion, a response or embeddings.
+
+    Malformed parts are counted by their size: it is for the upstream to refuse them. Tools that run at the provider and have prices
+    of their own (web search, code interpreter) are not in it.
+    """
+    if model.kind == "embedding":
+        return Usage(_capped(_embedding_tokens(body.get("input")), body, model))
+    entries, images, text = _read(body)
+    tokens = PER_REQUEST + PER_MESSAGE * entries + images * _image_tokens(model) + text
+    prediction = _bytes(body["prediction"]) if "prediction" in body else 0  # rejected words are billed as output
+    choices = _count(body.get("n"), 1, MOST_CHOICES)
+    # What a route does not know, an upstream may pass over: only its own limits bind it. Of two, whichever it goes by.
+    limits = [body.get(name) for name in (("max_completion_tokens", "max_tokens") if "messages" in body else ("max_output_tokens",))]
+    named = [limit for limit in limits if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0]
+    output = min(max(named, default=model.max_output_tokens), model.max_output_tokens, model.context_window)
+    return Usage(min(tokens, model.context_window), 0, choices * output + prediction)
+
+
+def estimated_usage(body: Mapping[str, Any], model: Model, output: str | int, *, pieces: int = 0) -> Usage:
+    """What a request has likely taken whose upstream did not say. ``output``: its text, or that text's UTF-8 bytes; ``pieces``: how
+    many deltas it came in, each of which is a token or more. Never more than the worst case."""
+    worst = worst_case(body, model)
+    if model.kind == "embedding":
+        return Usage(min(worst.input_tokens, _tokens(_embedding_tokens(body.get("input")))), estimated=True)
+    entries, images, text = _read(body)
+    tokens = 3 + 4 * entries + LIKELY_IMAGE * images + _tokens(text)
+    size = output if isinstance(output, int) else len(output.encode("utf-8", "replace"))
+    return Usage(min(tokens, worst.input_tokens), 0, min(max(_tokens(size), pieces if size else 0), worst.output_tokens), estimated=True)
+
+
+def _read(body: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Messages and tools, images, and bytes of text."""
+    entries = images = text = 0
+    for name in {*_CHAT, *_RESPONSES} & body.keys():
+        value = body[name]
+        if name in ("messages", "input") and isinstance(value, list):
+            entries += len(value)
+        if name in ("tools", "functions") and isinstance(value, list):
+            entries += len(value) * (PER_TOOL // PER_MESSAGE)
+        found = list(_images(value))
+        images += len(found)
+        text += _bytes(value) - sum(found)
+    return entries, images, max(text, 0)
+
+
+def _images(value: Any) -> Iterable[int]:
+    """For each image, the bytes of its address or data, which are not read as text."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list):
+            waiting += each
+        elif isinstance(each, dict):
+            if each.get("type") in ("image_url", "input_image"):
+                image = each.get("image_url")
+                url = image.get("url") if isinstance(image, dict) else image
+                yield len(json.dumps(url, ensure_ascii=False).encode("utf-8", "replace")) - 2 if isinstance(url, str) else 0
+            else:
+                waiting += each.values()
+
+
+def _bytes(value: Any) -> int:
+    """UTF-8 bytes of what the model may read of it: at most as JSON, with its names and marks."""
+    return len(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace"))
+
+
+def _embedding_tokens(value: Any) -> int:
+    """At most: texts by their bytes; tokens, which may stand in place of texts, are counted as they are."""
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "replace")) + 1
+    if not isinstance(value, Sequence):
+        return _bytes(value)
+    if all(isinstance(each, int) for each in value):
+        return len(value)
+    return sum(_embedding_tokens(each) if isinstance(each, str | list) else _bytes(each) for each in value)
+
+
+def _capped(tokens: int, body: Mapping[str, Any], model: Model) -> int:
+    """No text of a request is longer than the window."""
+    value = body.get("input")
+    texts = len(value) if isinstance(value, list) and not all(isinstance(each, int) for each in value) else 1
+    return min(tokens, texts * model.context_window)
+
+
+def _tokens(size: int) -> int:
+    return -(-size // BYTES_PER_TOKEN)
+
+
+def _count(value: Any, default: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        return default
+    return min(math.ceil(min(value, most)), most)
+
+
+def _image_tokens(model: Model) -> int:
+    return IMAGE_OF_4O_MINI if any("4o-mini" in name for name in (model.name, model.deployment)) else IMAGE
