@@ -4,8 +4,9 @@ from fastapi import APIRouter
 
 from shared_code.web.endpoint import Endpoint
 
-from . import statistics
+from . import operator_page, statistics
 
 router = APIRouter(tags=["monitoring"], route_class=Endpoint)
 
 statistics.add_routes(router)
+operator_page.add_routes(router)
