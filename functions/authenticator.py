@@ -16,7 +16,7 @@ class TokenAuthenticator:
         for a Supabase token that only Supabase, which is down, could tell right from wrong. Ours never depend on it."""
         if credentials.startswith(API_KEY):
             holder = await self._container.api_keys.authenticate(credentials)
-            return Caller(holder.user_id, holder.role, key_id=holder.key_id, scopes=holder.scopes)
+            return Caller(holder.user_id, holder.role, key_id=holder.key_id, scopes=holder.scopes, ai=holder.ai)
         supabase = self._container.supabase
         if supabase is not None and supabase.claims_issuer(credentials):
             user_id, role = await supabase.authenticate(credentials)

@@ -20,7 +20,8 @@ def add_routes(router: APIRouter) -> None:
 async def create_key(
     request: Request, response: Response, body: ApiKeyRequest, caller: AccountCaller, container: ContainerDep
 ) -> NewApiKeyResponse:
-    """A new API key. `key` is shown here only; send it as `Authorization: Bearer lyd_…`."""
+    """A new API key. `key` is shown here only; send it as `Authorization: Bearer lyd_…`. With `ai` the key has a budget and limits
+    of its own at the AI gateway, within those of its user."""
     response.headers["Cache-Control"] = "no-store"
     key, text = await container.api_keys.create(
         caller.user_id,
@@ -29,6 +30,7 @@ async def create_key(
         expires_at=body.expires_at,
         client=_client(request),
         session_id=caller.session_id,
+        ai=(body.ai.stored() or None) if body.ai else None,
     )
     return NewApiKeyResponse.model_validate({**key_fields(key), "key": text})
 

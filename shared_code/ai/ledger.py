@@ -16,13 +16,13 @@ import structlog
 from shared_code import ids
 from shared_code.clock import Clock
 from shared_code.coalesce import Coalescer
+from shared_code.dollars import usd
 from shared_code.errors import BudgetExceeded, Busy, InvalidInput
 from shared_code.storage.feeds import Changes
 from shared_code.storage.ports import AlreadyExists, EtagMismatch, Insert, Missing, Operation, Replace, Tables, Upsert
 
 from . import reckoning
 from .known import REFRESHED, STALE, Known
-from .money import usd
 from .ports import PlanBudgets
 from .reckoning import Ask, Granted, Reckoned, Refused, Settlement
 from .spending import ACCOUNT_KEY, DAY_PREFIX, TABLE, USER, Account, account_values, day_values, milliseconds, next_month, to_account

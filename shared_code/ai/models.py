@@ -1,8 +1,8 @@
 """What the gateway talks about: models and their prices, who spends, what was used. Money is in micro-dollars, as integers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 MILLION = 1_000_000
 
@@ -57,6 +57,17 @@ class KeyLimits:
     models: tuple[str, ...] | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> "KeyLimits":
+        """From what an API key's row says (``auth/api_keys.py``)."""
+        models = stored.get("models")
+        return cls(
+            stored.get("monthly_micro"),
+            None if models is None else tuple(models),
+            stored.get("requests_per_minute"),
+            stored.get("tokens_per_minute"),
+        )
 
 
 @dataclass(frozen=True, slots=True)

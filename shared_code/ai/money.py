@@ -1,14 +1,10 @@
-"""Money of the gateway: integers of micro-dollars inside, decimal strings of US dollars outside, never a float."""
+"""What tokens cost, in integers of micro-dollars."""
 
 from decimal import Decimal
 
-from shared_code.errors import InvalidInput
+from shared_code.dollars import MICRO, MOST
 
 from .models import MILLION, Price, Usage
-
-MICRO_DIGITS = 6
-MOST_MICRO = 999_999_999 * MILLION
-"""The largest budget: what AI_DEFAULT_BUDGET_USD takes, and far within 64 bits."""
 
 
 def cost(price: Price, usage: Usage) -> int:
@@ -27,24 +23,6 @@ def worst_cost(price: Price, usage: Usage) -> int:
     return cost(Price(max(price.input, price.cached_input), 0, price.output), Usage(usage.input_tokens, 0, usage.output_tokens))
 
 
-def usd(micro: int) -> str:
-    """``12.34``, with as many of six decimals as it needs and no fewer than two."""
-    sign, micro = ("-", -micro) if micro < 0 else ("", micro)
-    decimals = f"{micro % MILLION:06}".rstrip("0").ljust(2, "0")
-    return f"{sign}{micro // MILLION}.{decimals}"
-
-
 def micro_of(dollars: Decimal | int) -> int:
     """Of a setting; what is less than a micro-dollar is dropped."""
-    return min(int(Decimal(dollars).scaleb(MICRO_DIGITS)), MOST_MICRO)
-
-
-def parse_usd(text: str, *, loc: tuple[str | int, ...]) -> int:
-    """A budget as it was written (``20``, ``0.5``), in micro-dollars. Raises InvalidInput."""
-    whole, dot, decimals = text.partition(".")
-    digits = f"{whole}{decimals}"
-    if not (digits.isascii() and digits.isdigit() and whole and bool(dot) == bool(decimals) and len(whole) <= 9):
-        raise InvalidInput("US dollars are wanted, such as 20 or 0.5, at most 999999999.", loc=loc, code="invalid_amount")
-    if len(decimals.rstrip("0")) > MICRO_DIGITS:
-        raise InvalidInput("US dollars have at most six decimals here.", loc=loc, code="invalid_amount")
-    return int(whole) * MILLION + int(decimals[:MICRO_DIGITS].ljust(MICRO_DIGITS, "0"))
+    return min(int(Decimal(dollars) * MICRO), MOST)

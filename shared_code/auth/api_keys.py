@@ -5,9 +5,10 @@ with that prefix revokes a user's. No secret is compared with another: one is fo
 """
 
 import asyncio
+import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -43,6 +44,11 @@ USE_NOTED = timedelta(minutes=1)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.A)
 
 
+AiLimits = Mapping[str, int | list[str] | None]
+"""What the gateway is to limit the key to, kept here as it is handed on: ``monthly_micro`` (micro-dollars), ``models``,
+``requests_per_minute``, ``tokens_per_minute``."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     id: str
@@ -53,6 +59,7 @@ class ApiKey:
     expires_at: datetime | None
     last_used_at: datetime | None
     row_key: str
+    ai: AiLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ class KeyHolder:
     key_id: str
     scopes: frozenset[str]
     expires_at: datetime | None
+    ai: AiLimits | None = None
 
 
 class ApiKeys:
@@ -74,7 +82,15 @@ class ApiKeys:
         self._notes: dict[str, asyncio.Task[None]] = {}
 
     async def create(
-        self, user_id: str, *, name: str, scopes: Sequence[str], expires_at: str | None, client: Client, session_id: str | None = None
+        self,
+        user_id: str,
+        *,
+        name: str,
+        scopes: Sequence[str],
+        expires_at: str | None,
+        client: Client,
+        session_id: str | None = None,
+        ai: AiLimits | None = None,
     ) -> tuple[ApiKey, str]:
         """A new key and its text, which is stored only as a hash. Raises InvalidInput, Conflict ``too_many_keys``, and
         Unauthenticated when the caller's session has just ended: a key would outlive what ended it.
@@ -89,7 +105,7 @@ class ApiKeys:
         text = key_text.new(user_id)
         parsed = key_text.parse(text)
         assert parsed is not None, "a user's id is one of ours"
-        key = ApiKey(ids.new_id(now), name, tuple(scopes), key_text.hint(text), now, until, None, PREFIX + parsed.digest)
+        key = ApiKey(ids.new_id(now), name, tuple(scopes), key_text.hint(text), now, until, None, PREFIX + parsed.digest, ai)
         try:
             await self._tables.batch(USERS, user_id, [Insert(key.row_key, _values(key)), *while_live(session_id)])
         except Missing:
@@ -145,7 +161,7 @@ class ApiKeys:
             return None
         if key.last_used_at is None or now - key.last_used_at >= USE_NOTED:
             self._note_use(row, now)
-        return KeyHolder(user.id, self._accounts.role_of(user), key.id, frozenset(key.scopes), key.expires_at)
+        return KeyHolder(user.id, self._accounts.role_of(user), key.id, frozenset(key.scopes), key.expires_at, key.ai)
 
     def _note_use(self, row: Row, now: datetime) -> None:
         """Write ``last_used_at`` behind the request's back."""
@@ -191,6 +207,7 @@ def _values(key: ApiKey) -> dict[str, Value]:
         "created_at": key.created_at,
         "expires_at": key.expires_at,
         "last_used_at": key.last_used_at,
+        "ai": json.dumps(key.ai) if key.ai else None,
     }
 
 
@@ -198,6 +215,7 @@ def _to_key(row: Row) -> ApiKey:
     values = row.values
     created_at, expires_at, last_used_at = (values.get(name) for name in ("created_at", "expires_at", "last_used_at"))
     assert isinstance(created_at, datetime)
+    ai = values.get("ai")
     return ApiKey(
         id=str(values["id"]),
         name=str(values["name"]),
@@ -207,6 +225,7 @@ def _to_key(row: Row) -> ApiKey:
         expires_at=expires_at if isinstance(expires_at, datetime) else None,
         last_used_at=last_used_at if isinstance(last_used_at, datetime) else None,
         row_key=row.key,
+        ai=json.loads(ai) if isinstance(ai, str) else None,
     )
 
 

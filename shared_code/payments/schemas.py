@@ -1,22 +1,16 @@
 """Payments' requests, as OpenAPI shows them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from shared_code.dollars import written
 
 from .objects import OURS
 
 MAX_METADATA, MAX_NAME, MAX_VALUE = 50, 40, 500
 """https://docs.stripe.com/api/metadata, less one entry or two that are ours."""
 _OURS = 2
-
-
-def _written(value: Any) -> str:
-    """A number as it was written: a double would be another one."""
-    text = getattr(value, "text", None) if isinstance(value, float) else value
-    if isinstance(text, bool) or not isinstance(text, str | int):
-        raise ValueError("a JSON number or a decimal string is wanted")
-    return str(text)
 
 
 def _metadata(value: dict[str, str]) -> dict[str, str]:
@@ -32,7 +26,7 @@ def _metadata(value: dict[str, str]) -> dict[str, str]:
 
 Amount = Annotated[
     str,
-    BeforeValidator(_written),
+    BeforeValidator(written),
     WithJsonSchema(
         {
             "anyOf": [{"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}, {"type": "number", "exclusiveMinimum": 0}],

@@ -1,8 +1,8 @@
 """Who calls: from ``Authorization: Bearer`` to a Caller, once for each request, as FastAPI dependencies."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import Depends, Request
 
@@ -13,13 +13,15 @@ Role = Literal["user", "admin"]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated caller. ``scopes`` is None for a person's own session, which may do all that the role may."""
+    """An authenticated caller. ``scopes`` is None for a person's own session, which may do all that the role may. ``ai``: what the
+    API key's row says that the AI gateway is to limit it to."""
 
     user_id: str
     role: Role
     session_id: str | None = None
     key_id: str | None = None
     scopes: frozenset[str] | None = None
+    ai: Mapping[str, Any] | None = None
 
 
 class Authenticator(Protocol):
