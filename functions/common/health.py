@@ -1,66 +1,58 @@
-"""Whether this app's dependencies answer."""
+"""Whether this app's dependencies answer: what the last probe found, and what one finds now."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import structlog
-
+from shared_code.clock import rfc3339
 from shared_code.container import Container
-from shared_code.errors import LydianError
+from shared_code.monitoring import checks
+from shared_code.monitoring.board import Last
+from shared_code.monitoring.checks import Check, Outcome
 
-log = structlog.get_logger("lydian")
-
-TIMEOUT = 2.0
+TIMEOUT = checks.TIMEOUT
 """Seconds that one dependency may take to answer."""
 CACHED_FOR = 10.0
-PROBES = "probes"
-"""The table in which probes will leave their results."""
 
-_last: WeakKeyDictionary[Container, tuple[float, dict[str, Any]]] = WeakKeyDictionary()
+_last: WeakKeyDictionary[Container, tuple[float, Outcome, Last | None]] = WeakKeyDictionary()
 
 
 async def probe(container: Container) -> dict[str, dict[str, Any]]:
     """Ask every configured dependency now, in parallel, each with its own time-out."""
-    checks: dict[str, Callable[[], Awaitable[object]]] = {"storage": lambda: container.storage.check()}
-    if "payments" in container.settings.services and container.settings.stripe_secret_key:
-        checks["stripe"] = lambda: container.payments_gateway.check()
-    results = await asyncio.gather(*(_timed(check) for check in checks.values()))
-    return dict(zip(checks, results, strict=True))
-
-
-async def _timed(check: Callable[[], Awaitable[object]]) -> dict[str, Any]:
-    began = time.perf_counter()
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            await check()
-        status, detail = "ok", None
-    except TimeoutError:
-        status, detail = "down", f"no answer within {TIMEOUT:.0f} s"
-    except LydianError as error:
-        status, detail = "down", error.message
-    except Exception:  # such as a connection string that nothing can read: liveness must say so, not fail too
-        log.exception("probe_failed")
-        status, detail = "down", "it cannot be used as it is configured"
-    result = {"status": status, "latency_ms": round((time.perf_counter() - began) * 1000, 1)}
-    return result if detail is None else {**result, "detail": detail}
+    storage = Check("storage", lambda: container.storage.check())
+    found = await checks.probe_all([storage, *container.outside_checks], TIMEOUT)
+    return {name: {key: value for key, value in asdict(outcome).items() if value is not None} for name, outcome in found.items()}
 
 
 async def summary(container: Container) -> tuple[str, dict[str, Any]]:
-    """``ok`` or ``degraded``, and each service's state, at most ten seconds old; one table read, however it went, tells."""
+    """``ok`` or ``degraded``, and each service's state by the last probe, at most ten seconds old. One table read tells: how it went,
+    and what the probe left there."""
     known = _last.get(container)
     if known is None or time.monotonic() - known[0] > CACHED_FOR:
-        known = (time.monotonic(), await _timed(lambda: container.storage.tables.get(PROBES, "storage", "latest")))
+        read: list[Last | None] = []
+
+        async def look() -> None:
+            read.append(await container.probe_board.last(container.probe_scope))
+
+        known = (time.monotonic(), await checks.measured(look, TIMEOUT), read[0] if read else None)
         _last[container] = known
-    storage = known[1]
-    services: dict[str, Any] = {}
-    for service in container.settings.services:
-        if storage["status"] != "ok":
-            services[service] = {"status": "down", "detail": f"storage: {storage.get('detail', 'down')}"}
-        elif service == "payments" and not container.settings.stripe_secret_key:
-            services[service] = {"status": "not_configured", "detail": "STRIPE_SECRET_KEY is not set"}
-        else:
-            services[service] = {"status": "ok"}
-    return "ok" if storage["status"] == "ok" else "degraded", services
+    _, storage, last = known
+    services = {service: _state(container, service, storage, last) for service in container.settings.services}
+    well = storage.status == "ok" and all(state["status"] in ("ok", "not_configured") for state in services.values())
+    return "ok" if well else "degraded", services
+
+
+def _state(container: Container, service: str, storage: Outcome, last: Last | None) -> dict[str, str]:
+    if storage.status != "ok":
+        return {"status": "down", "detail": f"storage: {storage.detail}"}
+    if (reason := container.unconfigured(service)) is not None:
+        return {"status": "not_configured", "detail": reason}
+    if last is None:
+        return {"status": "ok"}  # never probed, as a moment after the first start; the table at least has answered just now
+    if not last.known(container.clock.now()):
+        return {"status": "unknown", "detail": f"not probed since {rfc3339(last.at)}"}
+    found = last.outcomes.get(service)
+    if found is None or found.detail is None:
+        return {"status": found.status if found else "ok"}
+    return {"status": found.status, "detail": found.detail}

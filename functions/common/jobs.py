@@ -15,3 +15,9 @@ def register(app: func.FunctionApp, container: Container) -> None:
         """Nightly: idempotency keys older than 24 hours, a day's table at a time; counts of limits that are over."""
         await drop_expired(container.storage.tables, TABLE, container.clock.now(), keep_days=1)
         await rate_limit.purge(container.storage.tables, container.clock.now())
+
+    @app.function_name("common_probe")
+    @app.timer_trigger(arg_name="timer", schedule="0 * * * * *", run_on_startup=False, use_monitor=True)
+    async def common_probe(timer: func.TimerRequest) -> None:
+        """Every minute: this app's dependencies are probed."""
+        await container.prober.run()

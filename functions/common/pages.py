@@ -25,7 +25,7 @@ def asset(name: str, of: str | None = None) -> Response | None:
     return assets.asset(name, of)
 
 
-STATES = {"ok": "works", "down": "does not work", "not_configured": "not configured"}
+STATES = {"ok": "works", "degraded": "works in part", "unknown": "not known", "down": "does not work", "not_configured": "not configured"}
 DOORS = {
     "/docs": ("API reference", "Every route with its parameters and answers."),
     "/status": ("Status", "What works now, and what did not in the last 90 days."),

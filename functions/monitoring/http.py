@@ -4,9 +4,10 @@ from fastapi import APIRouter
 
 from shared_code.web.endpoint import Endpoint
 
-from . import operator_page, statistics
+from . import operator_page, statistics, uptime
 
 router = APIRouter(tags=["monitoring"], route_class=Endpoint)
 
 statistics.add_routes(router)
 operator_page.add_routes(router)
+uptime.add_routes(router)

@@ -4,8 +4,9 @@ import azure.functions as func
 
 from shared_code.container import Container
 
-from . import statistics_jobs
+from . import statistics_jobs, uptime_jobs
 
 
 def register(app: func.FunctionApp, container: Container) -> None:
     statistics_jobs.register(app, container)
+    uptime_jobs.register(app, container)

@@ -1,7 +1,7 @@
 """Monitoring."""
 
-from .figures import FiguresParts
+from .probing import ProbingParts
 
 
-class MonitoringParts(FiguresParts):
+class MonitoringParts(ProbingParts):
     pass

@@ -1,0 +1,34 @@
+"""Other people's servers: whether one answers, and one that is told something."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared_code.errors import UpstreamFailed, UpstreamTimeout
+
+SECONDS = 5.0
+
+
+async def answers(url: str, *, headers: Mapping[str, str] | None = None) -> None:
+    """A GET that must succeed. Raises UpstreamFailed or UpstreamTimeout, in whose messages there is no URL and no secret."""
+    await _request("GET", url, headers=headers)
+
+
+async def post(url: str, body: Any) -> None:
+    """Post JSON, following no redirect. Raises as ``answers`` does."""
+    await _request("POST", url, json=body)
+
+
+async def _request(method: str, url: str, **options: Any) -> None:
+    import httpx  # 60 ms that only who needs it pays
+
+    try:
+        async with httpx.AsyncClient(timeout=SECONDS, follow_redirects=False) as client, client.stream(method, url, **options) as answer:
+            status = answer.status_code
+    except httpx.TimeoutException:
+        raise UpstreamTimeout(f"no answer within {SECONDS:.0f} s") from None
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise UpstreamFailed("it cannot be reached") from None
+    if status in (401, 403):
+        raise UpstreamFailed("our key is refused")
+    if not 200 <= status < 300:
+        raise UpstreamFailed(f"it answers {status}")
