@@ -24,6 +24,12 @@ param frontDoor string = 'Standard'
 @description('Your own host name, such as api.contoso.com. Empty: the one that Azure gives.')
 param customDomain string = ''
 
+@description('A public DNS zone to make here, such as contoso.com, with the custom domain\'s records in it. Empty: DNS is elsewhere.')
+param dnsZone string = ''
+
+@description('SendGrid\'s records in that zone: { subdomain, target, dmarc }, see modules/dns.bicep. Empty: none.')
+param mailDomain object = {}
+
 @description('Origins of the sites whose pages call the API and upload straight to storage, such as https://www.contoso.com')
 param corsOrigins array = []
 
@@ -245,10 +251,23 @@ module budget 'modules/budget.bicep' = if (hasBudget) {
   params: { name: 'budget-${suffix}', amount: monthlyBudget, start: budgetStart, email: alertEmail }
 }
 
+module dns 'modules/dns.bicep' = if (!empty(dnsZone)) {
+  params: {
+    tags: tags
+    zoneName: empty(dnsZone) ? 'none.invalid' : dnsZone
+    customDomain: customDomain
+    edgeHost: hasFrontDoor ? edge!.outputs.endpointHost : ''
+    domainValidation: hasFrontDoor ? edge!.outputs.domainValidation : ''
+    mail: mailDomain
+  }
+}
+
 @description('Where people reach the API.')
 output PUBLIC_BASE_URL string = publicBaseUrl
 @description('The function apps, in the order of their services.')
 output FUNCTION_APPS array = appNames
+@description('The first of them, which azd deploys to; the hook postdeploy deploys to the others.')
+output FIRST_APP string = appNames[0]
 @description('The app that runs files: the blob subscription (events.bicep) leads to it.')
 output FILES_APP string = standalone ? 'func-${suffix}-files' : appNames[0]
 @description('The container whose blobs are optimized.')
@@ -261,3 +280,5 @@ output KEY_VAULT string = vault.outputs.name
 output DOMAIN_VALIDATION string = hasFrontDoor ? edge!.outputs.domainValidation : ''
 @description('What the custom domain\'s CNAME leads to.')
 output EDGE_HOST string = hasFrontDoor ? edge!.outputs.endpointHost : ''
+@description('Name servers of dnsZone, which its registrar must name.')
+output DNS_NAME_SERVERS array = !empty(dnsZone) ? dns!.outputs.nameServers : []

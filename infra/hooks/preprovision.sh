@@ -1,0 +1,25 @@
+#!/bin/sh
+# Before anything is built: are the tools here, is somebody signed in, and is there a group to build in?
+. "$(dirname "$0")/common.sh"
+
+need az openssl
+az account show --output none 2>/dev/null || die "az is not signed in: run az login (azd has a sign-in of its own)"
+
+subscription=${AZURE_SUBSCRIPTION_ID:-$(az account show --query id --output tsv)}
+az account set --subscription "$subscription" || die "az does not see subscription $subscription"
+
+[ -n "${AZURE_LOCATION:-}" ] || die "no region: azd env set AZURE_LOCATION swedencentral (az functionapp list-flexconsumption-locations lists them)"
+group=${AZURE_RESOURCE_GROUP:-rg-lydian-${AZURE_ENV_NAME:-production}}
+if [ "$(az group exists --name "$group")" != true ]; then
+  say "making the resource group $group in $AZURE_LOCATION"
+  az group create --name "$group" --location "$AZURE_LOCATION" --output none
+fi
+if [ -z "${AZURE_RESOURCE_GROUP:-}" ] && command -v azd >/dev/null 2>&1; then
+  azd env set AZURE_RESOURCE_GROUP "$group"
+fi
+
+# A provider that was never used in this subscription refuses everything; to register it again changes nothing.
+for provider in Microsoft.App Microsoft.Cdn Microsoft.EventGrid Microsoft.Insights Microsoft.KeyVault Microsoft.OperationalInsights Microsoft.Web; do
+  az provider register --namespace "$provider" --output none
+done
+say "ready to build in $group"
