@@ -44,9 +44,12 @@ async function call(method, path, body) {
     return await request(method, path, body, used);
   } catch (problem) {
     if (problem.status !== 401 || !tokens) throw problem;
+    const session = tokens.refresh_token;
     if (tokens.access_token === used && !(await renew())) {
-      forget();
-      onEnd("You were signed out: the session has ended.");
+      if (tokens) { // the first of those that were refused says so
+        forget();
+        onEnd(session ? "You were signed out: the session has ended." : "This token is not valid, or not any more.");
+      }
       throw problem;
     }
     return request(method, path, body, tokens?.access_token);

@@ -67,7 +67,7 @@ async def test_it_can_be_read_by_a_screen_reader() -> None:
     assert len(ids) == len(set(ids))
     labelled = set(page.values("label", "for"))
     assert {str(attributes["id"]) for tag, attributes in page.tags if tag == "input"} == labelled
-    assert {target for target in page.values("section", "aria-labelledby")} <= set(ids)
+    assert set(page.values("section", "aria-labelledby")) <= set(ids)
     assert {link.removeprefix("#") for link in page.values("a", "href")} == {name for name, _, _ in PANELS}
     assert page.values("html", "lang") == ["en"]
 
