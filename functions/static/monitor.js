@@ -13,6 +13,7 @@ let timer = null;
 let paused = false;
 let turnAt = 0;
 let mfaToken = null;
+const asked = {}; // how many times each panel has asked
 
 // --- a turn ---
 
@@ -42,13 +43,16 @@ function once(fetched) {
 async function fill(name, ask) {
   const section = by(name);
   const content = section.querySelector(".content");
+  const mine = (asked[name] ?? 0) + 1;
+  asked[name] = mine;
   try {
     const data = await panels[name].load(ask);
+    if (asked[name] !== mine) return true; // a later turn knows better
     put(content, panels[name].show(data, () => fill(name, once(get)), tell));
     section.classList.remove("stale");
     return true;
   } catch (problem) {
-    if (!(problem instanceof Error)) throw problem;
+    if (asked[name] !== mine) return true;
     const [text, honest] = reason(problem);
     // What was shown stays, marked as old: it is better than nothing, and must not be taken for new.
     if (content.dataset.filled && !honest) {
