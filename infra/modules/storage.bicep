@@ -12,6 +12,7 @@ param topicName string
 
 var containers = concat([filesContainer, '${filesContainer}-variants', 'lydian-system'], packageContainers)
 var queues = [
+  'ai-events'
   'auth-events'
   'files-events'
   'payments-events'
@@ -46,6 +47,7 @@ var tables = [
   'paymentstats'
   'reconciliation'
   'aiaccounts'
+  'aistats'
 ]
 
 // For direct uploads from the pages of these origins; the signed grant says to which blob.

@@ -18,12 +18,11 @@ from shared_code.clock import Clock
 from shared_code.coalesce import Coalescer
 from shared_code.dollars import usd
 from shared_code.errors import BudgetExceeded, Busy, InvalidInput
-from shared_code.storage.feeds import Changes
 from shared_code.storage.ports import AlreadyExists, EtagMismatch, Insert, Missing, Operation, Replace, Tables, Upsert
 
 from . import reckoning
 from .known import REFRESHED, STALE, Known
-from .ports import PlanBudgets
+from .ports import PlanBudgets, UsageNotes
 from .reckoning import Ask, Granted, Reckoned, Refused, Settlement
 from .spending import ACCOUNT_KEY, DAY_PREFIX, TABLE, USER, Account, account_values, day_values, milliseconds, next_month, to_account
 
@@ -50,7 +49,7 @@ Order = Ask | Touch | SetBudget
 
 class Ledger:
     def __init__(
-        self, tables: Tables, clock: Clock, *, default: int | None, plans: PlanBudgets | None = None, changes: Changes | None = None
+        self, tables: Tables, clock: Clock, *, default: int | None, plans: PlanBudgets | None = None, changes: UsageNotes | None = None
     ) -> None:
         """``default``: micro-dollars a month for whom neither an administrator nor a plan says otherwise; None: no limit.
         ``changes`` is told whose figures have changed."""
@@ -249,7 +248,7 @@ class Ledger:
             raise
         known.written(reckoned, settled, etags[0], self._me, self._clock.now())
         if settled and self._changes is not None:
-            self._changes.note(user_id)
+            self._changes.note(user_id, {settlement.month for settlement in settled})
         return True
 
     def _results(self, known: Known, orders: Sequence[Order], reckoned: Reckoned) -> list[None | BaseException]:

@@ -1,6 +1,6 @@
 """What the gateway needs of its own parts and of others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from .models import Hold, Model, Spender, Usage
@@ -33,3 +33,10 @@ class PlanBudgets(Protocol):
 
 class Users(Protocol):
     async def exists(self, user_id: str) -> bool: ...
+
+
+class UsageNotes(Protocol):
+    """Who adds everybody's usage up."""
+
+    def note(self, user_id: str, months: Iterable[str]) -> None:
+        """The user's usage of these months has changed, or may have. After the write; costs no storage call here."""

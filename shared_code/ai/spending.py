@@ -15,6 +15,8 @@ from shared_code.storage.ports import Row, Value
 from .models import Usage
 
 TABLE, ACCOUNT_KEY, DAY_PREFIX = "aiaccounts", "account", "d:"
+GONE = "~"
+"""Begins the partitions of deleted users' usage, which is nobody's; no user's id begins so."""
 USER = ""
 """The user's own purse."""
 PIECE = 30_000

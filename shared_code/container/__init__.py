@@ -14,6 +14,8 @@ class Container(MonitoringParts):
         match service:
             case "auth":
                 await self.auth_events.handle(event)
+            case "ai":
+                await self.ai_events.handle(event)
             case "files":
                 await self.files_events.handle(event)
             case "mail":

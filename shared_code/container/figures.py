@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shared_code.monitoring.statistics import Reading, Source, Statistics
     from shared_code.storage.sums_rows import Summed
 
-QUEUES = (*map(queue_of, ("auth", "chat", "files", "mail", "payments")), "webjobs-blobtrigger-poison")
+QUEUES = (*map(queue_of, ("ai", "auth", "chat", "files", "mail", "payments")), "webjobs-blobtrigger-poison")
 """Every queue that a trigger consumes; the last one the host fills, and files consumes it like any other."""
 
 
@@ -26,7 +26,7 @@ class FiguresParts(ChatParts):
         return Statistics(History(self.storage.tables, self.clock), self.figure_sources())
 
     def figure_sources(self) -> "dict[str, Source]":
-        return {"users": self._user_figures, "files": self._file_figures, "payments": self._payment_figures}
+        return {"users": self._user_figures, "files": self._file_figures, "ai": self._ai_figures, "payments": self._payment_figures}
 
     @cached_property
     def queue_room(self) -> "QueueRoom":
@@ -47,6 +47,18 @@ class FiguresParts(ChatParts):
         if summed is None:
             return None
         names = {"files": "active_files", "files_deleted": "deleted_files", "bytes": "bytes"}
+        return _reading(summed, {ours: summed.figures.get(theirs, 0) for ours, theirs in names.items()})
+
+    async def _ai_figures(self) -> "Reading | None":
+        summed = await self.ai_statistics.totals()
+        if summed is None:
+            return None
+        names = {
+            "ai_requests": "requests",
+            "ai_input_tokens": "input_tokens",
+            "ai_output_tokens": "output_tokens",
+            "ai_cost_micro": "micro",
+        }
         return _reading(summed, {ours: summed.figures.get(theirs, 0) for ours, theirs in names.items()})
 
     async def _payment_figures(self) -> "Reading | None":

@@ -7,11 +7,10 @@ from shared_code.ai.key_limits import KeyRates
 from shared_code.ai.ledger import Ledger
 from shared_code.ai.meter import BudgetMeter
 from shared_code.ai.models import KeyLimits, Model, Price, Spender, Usage
-from shared_code.ai.ports import PlanBudgets
+from shared_code.ai.ports import PlanBudgets, UsageNotes
 from shared_code.ai.spending import ACCOUNT_KEY, TABLE, USER, Account, milliseconds, month_of, to_account
 from shared_code.clock import Clock
 from shared_code.rate_limit import QuickLimiter
-from shared_code.storage.feeds import Changes
 from shared_code.storage.ports import Tables
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -22,7 +21,7 @@ UNPRICED = replace(MODEL, name="free", price=None)
 
 
 def meter(
-    tables: Tables, clock: Clock, *, default: int | None = None, plans: PlanBudgets | None = None, changes: Changes | None = None
+    tables: Tables, clock: Clock, *, default: int | None = None, plans: PlanBudgets | None = None, changes: UsageNotes | None = None
 ) -> BudgetMeter:
     ledger = Ledger(tables, clock, default=default, plans=plans, changes=changes)
     return BudgetMeter(ledger, KeyRates(QuickLimiter(tables, clock)), clock, pause=0.001)
