@@ -12,6 +12,7 @@ const by = (id) => document.getElementById(id);
 let timer = null;
 let paused = false;
 let turnAt = 0;
+let last = null;
 let mfaToken = null;
 const asked = {}; // how many times each panel has asked
 
@@ -21,10 +22,12 @@ async function turn() {
   clearTimeout(timer);
   if (!signedIn()) return;
   turnAt = Date.now();
+  const mine = Symbol("turn"); // another may begin before this one has ended: by hand, or after signing in anew
+  last = mine;
   by("state").textContent = "Refreshing …";
   const ask = once(get);
   const results = await Promise.all(Object.keys(panels).map((name) => fill(name, ask)));
-  if (!signedIn()) return;
+  if (!signedIn() || last !== mine) return;
   const failed = results.filter((result) => !result).length;
   const at = new Date().toLocaleTimeString();
   by("state").textContent = `${failed ? `${failed} of ${results.length} panels have no figures` : "Up to date"}, ${at}${paused ? ", paused" : ""}`;

@@ -65,7 +65,8 @@ async def create(create_it: Callable[[], Awaitable[object]]) -> None:
             await create_it()
             return
         except HttpResponseError as error:
-            if error.status_code != 409:
+            # Of a queue that is there the service says 204, which its SDK raises as an error all the same.
+            if error.status_code not in (204, 409):
                 raise
             if code_of(error) not in BEING_DELETED:
                 return  # another caller created it

@@ -33,6 +33,34 @@ def test_the_roll_up(alice: User, user: Callable[..., User]) -> None:
         assert after["as_of"] > before["as_of"]
 
 
+def test_figures_of_the_services_become_points_of_a_history(alice: User, user: Callable[..., User]) -> None:
+    admin = user("admin@example.com")
+
+    def figures() -> dict[str, Any]:
+        for function in ("auth_statistics", "files_statistics", "payments_statistics", "monitoring_statistics"):
+            fire(admin, function)
+        answer = admin.get("/api/monitoring/stats")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    before = figures()
+    alice.stored(b"x" * 10)
+    user()
+    for _ in range(2):  # what repeats changes nothing
+        after = figures()
+        latest = {service: each["figures"] for service, each in after["latest"].items() if each}
+        assert latest["files"]["bytes"] == before["latest"]["files"]["figures"]["bytes"] + 10
+        assert latest["users"]["users"] == before["latest"]["users"]["figures"]["users"] + 1
+        assert after["history"]["series"]["bytes"][-1] == latest["files"]["bytes"]
+    assert len(after["history"]["at"]) - len(before["history"]["at"]) in (0, 1), "one point in five minutes"
+    for function in ("auth_recount_statistics", "files_recount_statistics", "payments_recount_statistics"):
+        fire(admin, function)
+    recounted = admin.get("/api/monitoring/stats").json()["latest"]
+    assert {service: each["figures"] for service, each in recounted.items() if each} == latest
+    assert {each["drifted"] for each in recounted.values() if each} == {0}
+
+
 def test_the_purge_leaves_what_is_young(alice: User, storage: Any) -> None:
     file, deleted = alice.stored(), alice.stored()
     alice.delete(f"/api/files/{deleted['id']}")
