@@ -138,16 +138,18 @@ def page(
     script: str = "",
     styles: Sequence[str] = (),
     modules: Sequence[str] = (),
+    head: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A whole page. ``body`` is HTML; ``script``, ``styles`` and ``modules`` name assets: scripts need a ``policy`` of their own."""
+    """A whole page. ``body`` is HTML; ``script``, ``styles`` and ``modules`` name assets: scripts need a ``policy`` of their own.
+    ``head`` is HTML for the page's head."""
     load = "".join(f'<link rel="stylesheet" href="{assets.url(name)}">' for name in ("lydian.css", *styles))
     load += f'<script src="{assets.url(script)}" defer></script>' if script else ""
     load += "".join(f'<script type="module" src="{assets.url(name)}"></script>' for name in modules)
     return HTMLResponse(
         f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}</title>{load}</head><body><main>
+<title>{html.escape(title)}</title>{load}{head}</head><body><main>
 {body}
 </main></body></html>
 """,

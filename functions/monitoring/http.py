@@ -4,10 +4,12 @@ from fastapi import APIRouter
 
 from shared_code.web.endpoint import Endpoint
 
-from . import operator_page, statistics, uptime
+from . import announcements, operator_page, statistics, status_page, uptime
 
 router = APIRouter(tags=["monitoring"], route_class=Endpoint)
 
 statistics.add_routes(router)
 operator_page.add_routes(router)
 uptime.add_routes(router)
+announcements.add_routes(router)
+status_page.add_routes(router)
