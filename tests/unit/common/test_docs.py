@@ -10,7 +10,7 @@ from tests.unit.apps import App, make_app
 
 OPEN = {
     ("get", "/"), ("get", "/health"), ("get", "/health/ready"), ("get", "/openapi.json"), ("get", "/docs"), ("get", "/static/{asset}"),
-    ("get", "/static/{version}/{asset}"), ("get", "/monitor"),
+    ("get", "/static/{version}/{asset}"), ("get", "/monitor"), ("get", "/status"), ("get", "/status/feed.xml"),
     ("post", "/api/auth/register"), ("post", "/api/auth/login"), ("post", "/api/auth/refresh"), ("get", "/.well-known/jwks.json"),
     ("post", "/api/auth/login/mfa"),
     ("get", "/.well-known/openid-configuration"), ("get", "/share/{token}"), ("post", "/api/webhooks/sendgrid"),
