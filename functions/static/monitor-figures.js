@@ -23,7 +23,7 @@ export const overview = {
       )),
     ];
     if (payments) tiles.push(tile("Subscriptions", number(payments.subscriptions_active ?? 0), "running"));
-    if (ai) tiles.push(tile("AI", money(microUsd(ai.ai_cost_micro_usd ?? 0), "usd"), `${compact(ai.ai_tokens ?? 0)} tokens`));
+    if (ai) tiles.push(tile("AI", money(microUsd(ai.ai_cost_micro ?? 0), "usd"), `${compact((ai.ai_input_tokens ?? 0) + (ai.ai_output_tokens ?? 0))} tokens`));
     const drifted = Object.entries(stats.latest).filter(([, found]) => found?.drifted);
     return [
       el("ul", { class: "tiles" }, tiles),
@@ -55,8 +55,8 @@ export const figures = {
       ...codes.map((code) => chart(`paid ${code}`, `Payments, ${code.toUpperCase()}`, at, [
         line("paid", `payments_${code}_minor`, major_of(code)), line("refunded", `refunds_${code}_minor`, major_of(code)),
       ], (value) => money(value, code), { bars: true })),
-      chart("ai cost", "AI cost", at, [line("US dollars", "ai_cost_micro_usd", (values) => gains(values).map(microUsd))], (value) => money(value, "usd"), { bars: true }),
-      chart("ai tokens", "AI tokens", at, [line("tokens", "ai_tokens", gains)], compact, { bars: true }),
+      chart("ai cost", "AI cost", at, [line("US dollars", "ai_cost_micro", (values) => gains(values).map(microUsd))], (value) => money(value, "usd"), { bars: true }),
+      chart("ai tokens", "AI tokens", at, [line("in", "ai_input_tokens", gains), line("out", "ai_output_tokens", gains)], compact),
     ];
     return [ranges(again), el("div", { class: "charts" }, charts)];
   },

@@ -2,37 +2,28 @@
 import { ago, badge, button, bytes, duration, el, hint, millis, number, percent, table, when } from "./monitor-dom.js";
 import { send } from "./monitor-session.js";
 
+const SHOWN = 20;
 const KIND = { ok: "good", up: "good", resolved: "good", down: "bad", firing: "bad", degraded: "warn", pending: "warn" };
 const state = (text) => badge(text ?? "unknown", KIND[text] ?? "plain");
 
 export const health = {
   load: (ask) => ask("/api/monitoring/health"),
-  show: (found) => table("Services and dependencies",
-    ["What", "State", { name: "Latency", numeric: true }, "Probed", "Detail"],
-    entries(found).map(([name, each]) => [name, state(each.status), millis(each.latency_ms), ago(each.checked_at ?? each.probed_at), each.detail])),
+  show: (found) => table("Services and dependencies", ["What", "State", { name: "Latency", numeric: true }, "Probed", "Detail"],
+    [...Object.entries(found.services), ...Object.entries(found.dependencies)].map(([name, each]) => [
+      name, state(each.status), millis(each.latency_ms), ago(each.probed_at), each.detail ?? (each.down_since ? el("span", {}, "since ", when(each.down_since)) : null),
+    ])),
 };
-
-// Services and checks, be they lists or objects by name.
-function entries(found) {
-  const all = [found.services, found.checks, found.dependencies].filter(Boolean);
-  return all.flatMap((part) => (Array.isArray(part) ? part.map((each) => [each.name ?? each.check, each]) : Object.entries(part)));
-}
 
 export const incidents = {
   load: (ask) => ask("/api/monitoring/uptime?window=30d"),
-  show: (found) => {
-    const checks = Array.isArray(found.checks) ? found.checks : Object.entries(found.checks ?? {}).map(([check, each]) => ({ check, ...each }));
-    const all = (found.incidents ?? checks.flatMap((each) => each.incidents ?? []))
-      .sort((a, b) => b.started_at.localeCompare(a.started_at)).slice(0, 20);
-    return [
-      checks.length ? table("Uptime of 30 days", ["What", { name: "Uptime", numeric: true }],
-        checks.map((each) => [each.check ?? each.name, percent(each.uptime_percent ?? each.uptime)])) : null,
-      all.length ? table("Incidents", ["What", "Began", "Ended", "Lasted", "Detail"], all.map((each) => [
-        each.check, when(each.started_at), each.ended_at ? when(each.ended_at) : badge("goes on", "bad"),
-        duration((Date.parse(each.ended_at ?? new Date().toISOString()) - Date.parse(each.started_at)) / 1000), each.detail,
-      ])) : hint("No incidents."),
-    ].filter(Boolean);
-  },
+  show: (found) => [
+    found.checks.length ? table("Uptime of 30 days", ["What", { name: "Uptime", numeric: true }, { name: "Minutes without data", numeric: true }],
+      found.checks.map((each) => [each.check, percent(each.uptime_percent), number(each.no_data_minutes)])) : null,
+    found.incidents.length ? table("Incidents", ["What", "Began", "Ended", "Lasted", "Detail"], found.incidents.slice(0, SHOWN).map((each) => [
+      each.check, when(each.started_at), each.ended_at ? when(each.ended_at) : badge("goes on", "bad"),
+      duration(((each.ended_at ? Date.parse(each.ended_at) : Date.now()) - Date.parse(each.started_at)) / 1000), each.detail,
+    ])) : hint("No incidents."),
+  ].filter(Boolean),
 };
 
 export const alerts = {
@@ -50,19 +41,13 @@ export const alerts = {
 
 export const instances = {
   load: (ask) => ask("/api/monitoring/resources"),
-  show: (found) => {
-    const all = found.instances ?? [found];
-    return table("Instances", ["Instance", "Services", "Version", { name: "CPU", numeric: true }, { name: "Memory", numeric: true }, { name: "Threads", numeric: true },
-      { name: "Files", numeric: true }, "Up", "Seen"],
-    all.map((each) => {
-      const of = each.resources ?? each;
-      return [
-        each.instance_id ?? each.id, [each.services ?? []].flat().join(", ") || "–", each.version,
-        percent(of.cpu_percent ?? of.cpu), bytes(of.memory_bytes ?? of.rss_bytes ?? of.memory), number(of.threads), number(of.open_files),
-        duration(of.uptime_seconds ?? of.process_uptime_seconds), ago(each.last_seen_at ?? each.seen_at),
-      ];
-    }));
-  },
+  show: (found) => table("Instances",
+    ["Instance", "Services", "Version", ...["CPU", "Memory", "Threads", "Files"].map((name) => ({ name, numeric: true })), "Started", "Seen"],
+    found.instances.map((each) => [
+      el("span", {}, each.instance_id, el("br"), el("small", {}, each.instance_id === found.instance_id ? `${each.host}, answers here` : each.host)),
+      each.services.join(", "), each.version, percent(each.resources?.cpu_percent), bytes(each.resources?.memory_bytes),
+      number(each.resources?.threads), number(each.resources?.open_files), ago(each.started_at), ago(each.last_seen),
+    ])),
 };
 
 export const announcements = {
