@@ -3,7 +3,9 @@ import { ago, badge, button, bytes, duration, el, hint, millis, number, percent,
 import { send } from "./monitor-session.js";
 
 const SHOWN = 20;
-const KIND = { ok: "good", up: "good", resolved: "good", down: "bad", firing: "bad", degraded: "warn", pending: "warn" };
+const KINDS = ["information", "maintenance", "incident"];
+const newKey = () => `monitor-${Date.now()}-${Math.random().toString(36).slice(2)}`;
+const KIND = { ok: "good", up: "good", resolved: "good", down: "bad", firing: "bad", degraded: "warn", pending: "warn", maintenance: "warn", incident: "bad" };
 const state = (text) => badge(text ?? "unknown", KIND[text] ?? "plain");
 
 export const health = {
@@ -54,9 +56,9 @@ export const announcements = {
   load: (ask) => ask("/api/monitoring/announcements"),
   show: (found, again, tell) => [
     found.items.length ? table("Announcements", ["Announcement", "Posted", "State", "Act"], found.items.map((each) => [
-      el("span", {}, el("b", {}, each.title), each.text || each.body ? [el("br"), each.text ?? each.body] : []),
-      when(each.created_at ?? each.posted_at),
-      each.closed_at ? "closed" : badge("shown", "good"),
+      el("span", {}, el("b", {}, each.title), each.text ? [el("br"), each.text] : []),
+      when(each.created_at),
+      each.closed_at ? "closed" : badge(each.kind, KIND[each.kind] ?? "plain"),
       each.closed_at ? when(each.closed_at) : button("Close", async () => {
         await tell(async () => { await send("POST", `/api/monitoring/announcements/${encodeURIComponent(each.id)}/close`); return "The announcement is closed."; });
         again();
@@ -68,17 +70,21 @@ export const announcements = {
 
 function write(again, tell) {
   const title = el("input", { type: "text", id: "new-title", maxlength: "120", required: true });
-  const text = el("textarea", { id: "new-text", rows: "3", maxlength: "2000", required: true });
+  const text = el("textarea", { id: "new-text", rows: "3", maxlength: "2000" });
+  const kind = el("select", { id: "new-kind" }, KINDS.map((name) => el("option", { value: name }, name)));
+  let key = newKey(); // of this text: one whose answer was lost is not posted twice
   const form = el("form", { class: "write" },
     el("label", { for: "new-title" }, "Title"), title, el("label", { for: "new-text" }, "What people should know"), text,
+    el("label", { for: "new-kind" }, "Kind"), kind,
     el("button", { type: "submit" }, "Post it"));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const pressed = form.querySelector("button");
     pressed.disabled = true;
     await tell(async () => {
-      await send("POST", "/api/monitoring/announcements", { title: title.value, text: text.value });
+      await send("POST", "/api/monitoring/announcements", { title: title.value, text: text.value, kind: kind.value }, key);
       form.reset();
+      key = newKey();
       return "The announcement is on the status page.";
     });
     pressed.disabled = false;

@@ -36,12 +36,12 @@ export async function signOut() {
 }
 
 export const get = (path) => call("GET", path);
-export const send = (method, path, body = {}) => call(method, path, body);
+export const send = (method, path, body = {}, key = null) => call(method, path, body, key);
 
-async function call(method, path, body) {
+async function call(method, path, body, key = null) {
   const used = tokens?.access_token;
   try {
-    return await request(method, path, body, used);
+    return await request(method, path, body, used, key);
   } catch (problem) {
     if (problem.status !== 401 || !tokens) throw problem;
     const session = tokens.refresh_token;
@@ -52,7 +52,7 @@ async function call(method, path, body) {
       }
       throw problem;
     }
-    return request(method, path, body, tokens?.access_token);
+    return request(method, path, body, tokens?.access_token, key);
   }
 }
 
@@ -73,9 +73,10 @@ function renew() {
   return renewal;
 }
 
-async function request(method, path, body, token) {
+async function request(method, path, body, token, key = null) {
   const headers = { Accept: "application/json" };
   if (token) headers.Authorization = `Bearer ${token}`;
+  if (key) headers["Idempotency-Key"] = key;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const answer = await fetch(path, {
     method,

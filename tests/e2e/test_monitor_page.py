@@ -107,6 +107,23 @@ def test_poison_is_moved_back_and_said_so(served: Served, admin: Page) -> None:
     assert served.run(served.app.storage.queues.count("mail-events")) == 3
 
 
+def test_an_announcement_is_written_and_closed(served: Served, admin: Page) -> None:
+    section = filled(admin, "announcements")
+    section.get_by_text("Write an announcement").click()
+    section.get_by_label("Title").fill("Payments are slow <b>today</b>")
+    section.get_by_label("What people should know").fill("We are looking into it.")
+    admin.get_by_role("button", name="Refresh").click()  # who is writing keeps what is written
+    expect(admin.locator("#state")).to_contain_text("Up to date")
+    section.get_by_label("Kind").select_option("incident")
+    section.get_by_role("button", name="Post it").click()
+    expect(admin.locator("#done")).to_have_text("The announcement is on the status page.")
+    expect(section).to_contain_text("Payments are slow <b>today</b>")
+    assert "Payments are slow" in httpx.get(f"{served.url}/status").text
+    section.get_by_role("button", name="Close Payments are slow").click()
+    expect(admin.locator("#done")).to_have_text("The announcement is closed.")
+    expect(section.locator("tbody")).to_contain_text("closed")
+
+
 def test_what_is_not_configured_says_so(admin: Page) -> None:
     expect(filled(admin, "overview")).to_contain_text("no figures yet")
     expect(filled(admin, "events")).to_contain_text("No event has come yet.")
