@@ -21,7 +21,7 @@ def compose(container: Container) -> tuple[func.FunctionApp, FastAPI]:
     """
     enabled = ["mail", *container.settings.services]  # every app sends mail
     routers = [common_http.router, *(importlib.import_module(f"functions.{service}.http").router for service in enabled)]
-    web = web_app.build(container.settings, routers, on_first_request=container.preload)
+    web = web_app.build(container.settings, routers, on_first_request=container.preload, observe=container.traffic.observe)
     web.state.container = container
     web.state.authenticator = TokenAuthenticator(container)
     web.state.client_address = client_address

@@ -31,6 +31,8 @@ var tables = [
   'filestats'
   'userstats'
   'statshistory'
+  'traffichistory'
+  'instances'
   'probes'
   'alerts'
   'announcements'

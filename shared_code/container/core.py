@@ -22,6 +22,7 @@ class Core:
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self._storage = storage
+        self._started = self.clock.now()
         self._feeds: dict[str, ChangeFeed] = {}
 
     @cached_property

@@ -4,13 +4,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .probing import ProbingParts
+from .traffic import TrafficParts
 
 if TYPE_CHECKING:
     from shared_code.monitoring.announcements import Announcements
     from shared_code.monitoring.status import StatusPage
 
 
-class MonitoringParts(ProbingParts):
+class MonitoringParts(ProbingParts, TrafficParts):
     @cached_property
     def announcements(self) -> "Announcements":
         from shared_code.monitoring.announcements import Announcements

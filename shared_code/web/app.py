@@ -15,7 +15,7 @@ from shared_code import __version__
 from shared_code.errors import LydianError
 from shared_code.settings import Settings
 
-from .context import RequestContext
+from .context import Observe, RequestContext
 from .endpoint import Endpoint
 from .problems import from_error, problem
 
@@ -25,7 +25,13 @@ EXPOSED_HEADERS = [
 ]  # fmt: skip
 
 
-def build(settings: Settings, routers: Iterable[APIRouter], *, on_first_request: Callable[[], None] = lambda: None) -> FastAPI:
+def build(
+    settings: Settings,
+    routers: Iterable[APIRouter],
+    *,
+    on_first_request: Callable[[], None] = lambda: None,
+    observe: Observe | None = None,
+) -> FastAPI:
     """An app with the routers' routes. The caller sets ``state.authenticator``, ``state.container``, ``state.idempotency`` (a
     function that gives it) and ``state.client_address`` (one that gives a request's)."""
     # The OpenAPI document is served by functions/common, as a function of its own.
@@ -53,7 +59,9 @@ def build(settings: Settings, routers: Iterable[APIRouter], *, on_first_request:
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    app.add_middleware(RequestContext, log_requests=settings.log_format == "json", on_first_request=on_first_request)
+    app.add_middleware(
+        RequestContext, log_requests=settings.log_format == "json", on_first_request=on_first_request, observe=observe
+    )
     return app
 
 

@@ -5,7 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +17,18 @@ log = structlog.get_logger("lydian")
 SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 _VISIBLE = re.compile(rb"[\x21-\x7e]{1,128}")
+
+
+_LARGE_BODY = 256 * 1024
+
+
+class Observe(Protocol):
+    def __call__(
+        self, function: str | None, method: str, status: int, first: float, whole: float, *, streamed: bool, cold: bool
+    ) -> None:
+        """Told of each request when it is over. ``function``: None where no route matched. ``first`` and ``whole``: seconds until the
+        answer began and until its end. ``streamed``: an answer in several pieces, or a large body: it lasted as long as it was long.
+        ``cold``: the process had not answered anything before."""
 
 
 def request_id(scope: Scope) -> str:
@@ -35,9 +47,12 @@ class RequestContext:
     need not open one.
     """
 
-    def __init__(self, app: ASGIApp, *, log_requests: bool, on_first_request: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, log_requests: bool, on_first_request: Callable[[], None] = lambda: None, observe: Observe | None = None
+    ) -> None:
         self.app = app
         self.log_requests = log_requests
+        self._observe, self._warm = observe, False
         self._on_first_request: Callable[[], None] | None = on_first_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,12 +62,15 @@ class RequestContext:
         if (first := self._on_first_request) is not None:
             self._on_first_request = None
             first()
+        streamed, cold = False, not self._warm
         if Linger.concerns(scope):
+            streamed = _is_large(scope)
             linger = Linger(scope, receive, send)
             receive, send = linger.receive, linger.send
         identifier = request_id(scope)
         structlog.contextvars.bind_contextvars(request_id=identifier)
         began = time.perf_counter()
+        first = 0.0
         state, status, head = scope["state"], 0, scope["method"] == "HEAD"
         if head:
             scope = dict(scope, method="GET")
@@ -60,15 +78,18 @@ class RequestContext:
         finished = False
 
         async def answer(message: Message) -> None:
-            nonlocal status, finished
+            nonlocal status, finished, first, streamed
             if message["type"] == "http.response.start":
                 status = message["status"]
+                first = time.perf_counter() - began
                 message["headers"] = [*message["headers"], (b"x-request-id", identifier.encode()), *SECURITY_HEADERS]
             elif head:
                 if finished:
                     return
                 finished = True
                 message = {"type": "http.response.body", "body": b""}
+            elif message.get("more_body", False):
+                streamed = True
             await send(message)
 
         try:
@@ -80,15 +101,25 @@ class RequestContext:
             status = status or 500  # what the web extension will answer
             raise
         finally:
+            whole, self._warm = time.perf_counter() - began, True
+            function, method = getattr(scope.get("route"), "name", None), "HEAD" if head else scope["method"]
+            if self._observe is not None:
+                self._observe(function, method, status, first or whole, whole, streamed=streamed, cold=cold)
             if self.log_requests:
                 caller = state.get("caller")
                 log.info(
                     "request",
-                    method="HEAD" if head else scope["method"],
-                    function=getattr(scope.get("route"), "name", None),
+                    method=method,
+                    function=function,
                     status=status,
                     **({"code": state["problem"]} if "problem" in state else {}),
-                    duration_ms=round((time.perf_counter() - began) * 1000, 2),
+                    duration_ms=round(whole * 1000, 2),
                     user_id=getattr(caller, "user_id", None),
                 )
             structlog.contextvars.unbind_contextvars("request_id")
+
+
+def _is_large(scope: Scope) -> bool:
+    """Whether a body takes as long as the client takes to send it: large, or of unknown length."""
+    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return not length.isdigit() or len(length) > 12 or int(length) > _LARGE_BODY

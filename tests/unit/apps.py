@@ -81,6 +81,8 @@ class WatchedTables:
 
 class TestContainer(Container):
     __test__ = False
+    writes_traffic = False
+    """Tests count the calls of storage, and move the clock by more than a minute."""
 
     def preload(self) -> None:
         """Tests pay for what they use only."""
