@@ -59,9 +59,7 @@ def build(
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    app.add_middleware(
-        RequestContext, log_requests=settings.log_format == "json", on_first_request=on_first_request, observe=observe
-    )
+    app.add_middleware(RequestContext, log_requests=settings.log_format == "json", on_first_request=on_first_request, observe=observe)
     return app
 
 

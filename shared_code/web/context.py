@@ -23,9 +23,7 @@ _LARGE_BODY = 256 * 1024
 
 
 class Observe(Protocol):
-    def __call__(
-        self, function: str | None, method: str, status: int, first: float, whole: float, *, streamed: bool, cold: bool
-    ) -> None:
+    def __call__(self, function: str | None, method: str, status: int, first: float, whole: float, *, streamed: bool, cold: bool) -> None:
         """Told of each request when it is over. ``function``: None where no route matched. ``first`` and ``whole``: seconds until the
         answer began and until its end. ``streamed``: an answer in several pieces, or a large body: it lasted as long as it was long.
         ``cold``: the process had not answered anything before."""
@@ -59,9 +57,9 @@ class RequestContext:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if (first := self._on_first_request) is not None:
+        if (prepare := self._on_first_request) is not None:
             self._on_first_request = None
-            first()
+            prepare()
         streamed, cold = False, not self._warm
         if Linger.concerns(scope):
             streamed = _is_large(scope)
