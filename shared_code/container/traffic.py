@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shared_code.monitoring.instances import Instances
     from shared_code.monitoring.slo import SloView
     from shared_code.monitoring.traffic import Recorder
+    from shared_code.monitoring.traffic_series import TrafficSeries
     from shared_code.monitoring.traffic_store import TrafficStore
 
 
@@ -39,6 +40,12 @@ class TrafficParts(FiguresParts):
         from shared_code.monitoring.traffic_store import TrafficStore
 
         return TrafficStore(self.storage.tables, self.clock)
+
+    @cached_property
+    def traffic_series(self) -> "TrafficSeries":
+        from shared_code.monitoring.traffic_series import TrafficSeries
+
+        return TrafficSeries(self.storage.tables, self.clock)
 
     @cached_property
     def slo(self) -> "SloView":
