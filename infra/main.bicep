@@ -45,6 +45,7 @@ param appSettings object = {}
   'STRIPE_WEBHOOK_SECRET'
   'OPENAI_API_KEY'
   'AZURE_OPENAI_API_KEY'
+  'AI_API_KEYS'
   'ALERT_WEBHOOK_URL'
 ])
 param secretSettings array = ['JWT_PRIVATE_KEY']

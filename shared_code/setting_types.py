@@ -40,6 +40,14 @@ def names(raw: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in raw.split(",") if part.strip())
 
 
+def named_keys(raw: str) -> tuple[str, ...]:
+    """``name=key`` each; the key may hold ``=`` itself."""
+    for part in names(raw):
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}=[!-~]+", part):
+            raise ValueError("must be a comma list of name=key")
+    return names(raw)
+
+
 def services(raw: str) -> tuple[str, ...]:
     named = names(raw.lower())
     if not named or "all" in named:

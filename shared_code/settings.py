@@ -224,7 +224,7 @@ def load(environ: Mapping[str, str]) -> Settings:
             raw = "production" if on_azure else "local"
         try:
             values[field.name] = (
-                field.metadata["parse"](raw) if raw or field.metadata["parse"] in (to.names, to.networks, to.dollars) else ""
+                field.metadata["parse"](raw) if raw or field.metadata["parse"] in (to.names, to.named_keys, to.networks, to.dollars) else ""
             )
         except ValueError as error:
             raise SettingsError(f"{env} {error}") from None

@@ -14,6 +14,13 @@ class AiSettings:
         "",
         "models as JSON, or the path of a file that holds it (docs/guides/ai.md). Empty: what the settings below name",
     )
+    ai_api_keys: tuple[str, ...] = setting(
+        "AI_API_KEYS",
+        "",
+        "comma list of `name=key`: keys of further providers, which entries of `AI_MODELS` name",
+        to.named_keys,
+        secret=True,
+    )
     azure_openai_endpoint: str = setting("AZURE_OPENAI_ENDPOINT", "", "`https://<account>.openai.azure.com`", to.base_url)
     azure_openai_api_key: str = setting("AZURE_OPENAI_API_KEY", "", "key of that account; empty: managed identity", secret=True)
     azure_openai_deployment: str = setting(

@@ -42,12 +42,13 @@ var secretsOf = {
     'STRIPE_WEBHOOK_SECRET'
     'OPENAI_API_KEY'
     'AZURE_OPENAI_API_KEY'
+    'AI_API_KEYS'
     'ALERT_WEBHOOK_URL'
   ]
   monitoring: ['ALERT_WEBHOOK_URL', 'SENDGRID_API_KEY'] // whichever app takes a mail from the queue sends it
   auth: ['JWT_PRIVATE_KEY', 'AUTH_DATA_KEY', 'SENDGRID_API_KEY']
-  ai: ['OPENAI_API_KEY', 'AZURE_OPENAI_API_KEY', 'SENDGRID_API_KEY']
-  chat: ['OPENAI_API_KEY', 'AZURE_OPENAI_API_KEY', 'SENDGRID_API_KEY']
+  ai: ['OPENAI_API_KEY', 'AZURE_OPENAI_API_KEY', 'AI_API_KEYS', 'SENDGRID_API_KEY']
+  chat: ['OPENAI_API_KEY', 'AZURE_OPENAI_API_KEY', 'AI_API_KEYS', 'SENDGRID_API_KEY']
   files: ['SENDGRID_API_KEY']
   payments: ['STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET', 'SENDGRID_API_KEY']
 }
@@ -64,6 +65,7 @@ var secrets = {
   STRIPE_WEBHOOK_SECRET: contains(given, 'STRIPE_WEBHOOK_SECRET') ? '${kept}stripe-webhook-secret)' : ''
   OPENAI_API_KEY: contains(given, 'OPENAI_API_KEY') ? '${kept}openai-api-key)' : ''
   AZURE_OPENAI_API_KEY: contains(given, 'AZURE_OPENAI_API_KEY') ? '${kept}azure-openai-api-key)' : '' // of an account elsewhere
+  AI_API_KEYS: contains(given, 'AI_API_KEYS') ? '${kept}ai-api-keys)' : ''
   ALERT_WEBHOOK_URL: contains(given, 'ALERT_WEBHOOK_URL') ? '${kept}alert-webhook-url)' : ''
   JWT_SECRET: '' // keys here are asymmetric, so that apps other than auth can verify and not sign
   AZURE_STORAGE_CONNECTION_STRING: '' // the account takes no keys

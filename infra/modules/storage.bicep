@@ -49,6 +49,7 @@ var tables = [
   'paymentstats'
   'reconciliation'
   'aiaccounts'
+  'aimodels'
   'aistats'
 ]
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 MILLION = 1_000_000
 
 Kind = Literal["chat", "embedding"]
+Operation = Literal["chat", "responses", "embeddings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,10 @@ class Model:
     max_output_tokens: int = 16_384
     vision: bool = False
     fallbacks: tuple[str, ...] = ()
+    key: str = ""
+    """Which key is sent: a name of AI_API_KEYS; empty: the provider's own, to the provider's own address only."""
+    api_version: str = ""
+    """Azure only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """What the gateway needs of its own parts and of others."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
-from .models import Hold, Model, Spender, Usage
+from .models import Hold, Model, Operation, Spender, Usage
 
 
 class Meter(Protocol):
@@ -40,3 +40,52 @@ class UsageNotes(Protocol):
 
     def note(self, user_id: str, months: Iterable[str]) -> None:
         """The user's usage of these months has changed, or may have. After the write; costs no storage call here."""
+
+
+class Refusal(Exception):
+    """The provider answered with an error. ``error``: its own, in OpenAI's form where it is one; ``retry_after`` in seconds."""
+
+    def __init__(self, status: int, error: Mapping[str, Any], retry_after: float | None = None) -> None:
+        super().__init__(f"status {status}")
+        self.status, self.error, self.retry_after = status, error, retry_after
+
+    @property
+    def code(self) -> str:
+        return str(self.error.get("code") or "")
+
+
+class NoAnswer(Exception):
+    """No answer, or one that broke off. ``timed_out``: the provider may have worked for it all the same."""
+
+    def __init__(self, reason: str, *, timed_out: bool = False) -> None:
+        super().__init__(reason)
+        self.timed_out = timed_out
+
+
+class Answer(Protocol):
+    """A provider's successful answer, of which nothing but the head has been read."""
+
+    @property
+    def content_type(self) -> str: ...
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes, and no faster than it is taken. Raises NoAnswer when it breaks off, or is silent for too long."""
+
+    async def read(self, limit: int) -> bytes:
+        """All of the body. Raises NoAnswer, also for one of more than ``limit`` bytes."""
+
+    async def aclose(self) -> None:
+        """Also cancels what has not been read. May be called twice."""
+
+
+class Upstream(Protocol):
+    """The providers of models."""
+
+    async def send(self, model: Model, operation: Operation, body: bytes, *, within: float) -> Answer:
+        """One attempt. ``within``: seconds until its head must be there. Raises Refusal and NoAnswer."""
+
+    async def names(self, base_url: str) -> Sequence[str]:
+        """What an OpenAI-compatible server says it has. Raises Refusal and NoAnswer."""
+
+    async def check(self, model: Model) -> None:
+        """Whether the model's endpoint answers. Raises UpstreamFailed."""

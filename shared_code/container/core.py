@@ -58,6 +58,8 @@ class Core:
             modules += ["pyvips", "PIL.Image"]
         if "payments" in self.settings.services and self.settings.stripe_secret_key:
             modules.append("stripe")
+        if self.ai_configured:
+            modules.append("openai")
 
         def load() -> None:
             for module in modules:
@@ -67,6 +69,11 @@ class Core:
                     continue  # who needs it will say so
 
         threading.Thread(target=load, name="preload").start()
+
+    @property
+    def ai_configured(self) -> bool:
+        """Whether this app runs the gateway, or chat, and knows a model."""
+        return False
 
     @cached_property
     def audit(self) -> Audit:

@@ -1,6 +1,6 @@
 """What an app probes: the dependencies of its own services, and from them the services. Every app does so."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from shared_code.monitoring.checks import Check, Remembered, ServiceCheck
@@ -42,6 +42,8 @@ class ProbingParts(FiguresParts):
             found.append(Check(STRIPE, lambda: self.payments_gateway.check()))
         if settings.sendgrid_api_key and settings.sendgrid_from_email:
             found.append(Check(SENDGRID, Remembered(self._ask_sendgrid)))
+        for name, model in self.ai_endpoints().items():
+            found.append(Check(name, partial(self.ai_upstream.check, model)))
         return found
 
     @cached_property
@@ -53,12 +55,16 @@ class ProbingParts(FiguresParts):
         """Why a service answers 503 whatever else is well; None when it does not."""
         if service == "payments" and not self.settings.stripe_secret_key:
             return "STRIPE_SECRET_KEY is not set"
+        if service in ("ai", "chat") and not self.ai_configured:
+            return "no model is configured: AI_MODELS, AZURE_OPENAI_ENDPOINT or OPENAI_API_KEY"
         return None
 
     @cached_property
     def service_checks(self) -> "list[ServiceCheck]":
         services = [*(service for service in self.settings.services if self.unconfigured(service) is None), "mail"]
-        return [ServiceCheck(service, [(need,) for need in NEEDS[service]]) for service in services]
+        models = tuple(self.ai_endpoints())
+        more = dict.fromkeys(("ai", "chat"), [models] if models else [])
+        return [ServiceCheck(service, [*((need,) for need in NEEDS[service]), *more.get(service, [])]) for service in services]
 
     @cached_property
     def prober(self) -> "Prober":

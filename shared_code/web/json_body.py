@@ -41,7 +41,7 @@ async def read_bytes(request: Request, limit: int) -> bytes:
 
 def parse(body: bytes) -> Any:
     """The value of a JSON text (RFC 8259): UTF-8, no NaN or Infinity, at most 100 levels deep. Raises InvalidRequest."""
-    _check_depth(body)
+    check_depth(body)
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
         if b"\\u" in body:  # an escaped lone surrogate is text that nothing behind us can store
@@ -72,7 +72,8 @@ def _finite(text: str) -> float:
     return number
 
 
-def _check_depth(body: bytes) -> None:
+def check_depth(body: bytes) -> None:
+    """Raises InvalidRequest for a JSON text of more than MAX_DEPTH levels; whether it is one is for the parser to say."""
     if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return
     depth = 0

@@ -31,5 +31,5 @@ def configure(settings: Settings) -> None:
         cache_logger_on_first_use=False,
     )
     # The SDKs log every request with its URL, which may hold a signature, and every refusal, which we answer.
-    for name in ("azure", "azure.core.pipeline.policies.http_logging_policy", "aiohttp", "httpx", "pyvips", "stripe"):
+    for name in ("azure", "azure.core.pipeline.policies.http_logging_policy", "aiohttp", "httpx", "httpx2", "openai", "pyvips", "stripe"):
         logging.getLogger(name).setLevel(logging.WARNING)

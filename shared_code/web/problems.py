@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: the one place where a domain error becomes a status."""
+"""Errors as RFC 9457 problem details (on OpenAI's routes in its form): the one place where a domain error becomes a status."""
 
 import http
 import json
@@ -11,6 +11,7 @@ from starlette.types import Scope
 
 from shared_code import errors
 
+from . import openai_errors
 from .context import SECURITY_HEADERS, request_id
 
 log = structlog.get_logger("lydian")
@@ -65,8 +66,11 @@ def problem(
     scope: Scope, status: int, code: str, detail: str, *, extra: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
     scope.setdefault("state", {})["problem"] = code  # for the request's log line
-    content = json.dumps(problem_body(scope, status, code, detail, extra), ensure_ascii=False).encode("utf-8", "replace")
-    return Response(content, status, headers, media_type="application/problem+json")
+    if openai_errors.concerns(scope):
+        body, kind = openai_errors.body(status, code, detail, extra), "application/json"
+    else:
+        body, kind = problem_body(scope, status, code, detail, extra), "application/problem+json"
+    return Response(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"), status, headers, media_type=kind)
 
 
 def from_error(scope: Scope, error: errors.LydianError) -> Response:

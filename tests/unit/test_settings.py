@@ -207,6 +207,6 @@ def test_secrets_are_in_no_representation() -> None:
     secret = "s" * 40
     names = [entry["env"] for entry in declared() if entry["secret"]]
     environ = {name: secret for name in names if name != "AZURE_STORAGE_CONNECTION_STRING"}
-    shown = repr(load({**environ, "ALERT_WEBHOOK_URL": f"https://hooks.example.com/{secret}"}))
+    shown = repr(load({**environ, "ALERT_WEBHOOK_URL": f"https://hooks.example.com/{secret}", "AI_API_KEYS": f"other={secret}"}))
     assert len(names) > 4
     assert secret not in shown

@@ -1,0 +1,64 @@
+"""One request's bill: settled exactly once, however the request ends."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from .estimate import estimated_usage
+from .models import Hold, Model, Usage
+from .ports import Meter
+from .reported import likely
+
+log = structlog.get_logger("lydian.ai")
+
+_settling: set[asyncio.Task[int]] = set()
+
+
+class Charge:
+    """Between a hold and its settlement."""
+
+    def __init__(self, meter: Meter, hold: Hold, body: Mapping[str, Any], worst: Usage) -> None:
+        self._meter, self._hold, self._worst = meter, hold, worst
+        self._body: Mapping[str, Any] | None = body
+        self._before = Usage(estimated=True)
+        self._task: asyncio.Task[int] | None = None
+        self.model: Model | None = None
+        """Who is being asked, or has answered."""
+
+    def trying(self, model: Model) -> None:
+        self.model = model
+
+    def answering(self, model: Model) -> None:
+        """``model`` has begun. The body is let go: a stream may live long after it."""
+        self.model = model
+        if self._body is not None:
+            self._before = estimated_usage(self._body, model, 0)
+            self._body = None
+
+    def likely(self, size: int = 0, pieces: int = 0) -> Usage:
+        """An estimate, for what the provider has not said."""
+        if self._body is not None and self.model is not None:
+            return estimated_usage(self._body, self.model, size, pieces=pieces)
+        return likely(self._before, self._worst, size, pieces)
+
+    async def settle(self, usage: Usage | None) -> int:
+        """What the request cost, in micro-dollars. None: nobody answered, and it cost nothing. The first call counts, and goes on when
+        its caller is cancelled."""
+        return await asyncio.shield(self.begin(usage))
+
+    def begin(self, usage: Usage | None) -> "asyncio.Task[int]":
+        """The same, without waiting for it."""
+        if self._task is None:
+            settled = self._meter.settle(self._hold, self.model if usage is not None else None, usage or Usage())
+            self._task = asyncio.ensure_future(settled)
+            _settling.add(self._task)  # the loop itself keeps only a weak reference
+            self._task.add_done_callback(_done)
+        return self._task
+
+
+def _done(task: "asyncio.Task[int]") -> None:
+    _settling.discard(task)
+    if not task.cancelled() and task.exception() is not None:
+        log.error("ai_settlement_failed", exc_info=task.exception())

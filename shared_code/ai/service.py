@@ -1,0 +1,134 @@
+"""The gateway: a request in OpenAI's form to whichever model answers it, paid for once, whatever becomes of it."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared_code.errors import UpstreamFailed, UpstreamTimeout
+
+from . import requests
+from .attempts import Attempts, to_domain
+from .charge import Charge
+from .directory import Directory
+from .estimate import worst_case
+from .models import Kind, Model, Operation, Spender, Usage
+from .ports import Answer, Meter, NoAnswer
+from .reported import reported
+from .requests import Request
+from .streams import Stream
+from .watching import ChatWatcher, ResponsesWatcher, Watcher
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of an answer in one piece: the embeddings of 2,048 texts are some 35 MB in base64."""
+_INLINE = 256 * 1024
+"""Bytes that are read as JSON on the event loop; more, in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An answer in one piece, as the provider made it."""
+
+    body: bytes
+    model: Model
+    usage: Usage
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """``cost`` is in micro-dollars; ``finish_reason`` is OpenAI's: ``stop``, ``length``, ``content_filter``, ``tool_calls``."""
+
+    finish_reason: str
+    usage: Usage
+    model: str
+    cost: int
+
+
+class Gateway:
+    def __init__(self, directory: Directory, attempts: Attempts, meter: Meter) -> None:
+        self.directory = directory
+        self._attempts, self._meter = attempts, meter
+
+    async def answer(self, operation: Operation, spender: Spender, raw: bytes) -> Whole | Stream:
+        """Answer a body in OpenAI's form. Raises InvalidRequest, InvalidInput, NotFound ``model_not_found``, what the meter refuses, and
+        what becomes of the provider's failures (``attempts.to_domain``); after a stream has begun, only its last event tells."""
+        return await self._answer(spender, requests.read(operation, raw))
+
+    async def pieces(self, spender: Spender, body: Mapping[str, Any]) -> AsyncGenerator[Text | End, None]:
+        """A chat completion as text: pieces of it, then exactly one End. Raises what ``answer`` does before the first piece, and
+        UpstreamFailed or UpstreamTimeout when the provider's stream fails later. Closing it cancels the provider's work and settles."""
+        stream = await self._answer(spender, requests.of("chat", {**body, "stream": True}))
+        assert isinstance(stream, Stream)
+        stream.watcher.keep_text()
+        frames = stream.frames()
+        try:
+            async for _ in frames:
+                if text := stream.watcher.take_text():
+                    yield Text(text)
+        finally:
+            await frames.aclose()
+            await stream.aclose()
+        if stream.failure is not None:
+            raise stream.failure
+        yield End(stream.watcher.finish_reason or "stop", stream.usage, stream.model.name, stream.cost)
+
+    async def _answer(self, spender: Spender, request: Request) -> Whole | Stream:
+        kind: Kind = "embedding" if request.operation == "embeddings" else "chat"
+        model = await self.directory.find(request.model, kind)
+        request.check_limits(model)
+        candidates = self.directory.candidates(model, sees=bool(model.fallbacks) and request.has_images)
+        worsts = [worst_case(request.members, each) for each in candidates]
+        worst = Usage(max(each.input_tokens for each in worsts), 0, max(each.output_tokens for each in worsts))
+        hold = await self._meter.hold(spender, candidates, worst)
+        charge = Charge(self._meter, hold, request.members, worst)
+        try:
+            used, answer = await self._attempts.open(request, hold.candidates or candidates, charge.trying)
+            if request.stream:
+                return await self._stream(request, used, answer, charge)
+            return await self._whole(used, answer, charge)
+        except (asyncio.CancelledError, UpstreamTimeout):
+            # The provider has the request and may be working for it; what it says of its cost nobody will hear.
+            charge.begin(charge.likely() if charge.model is not None else None)
+            raise
+        except BaseException:
+            charge.begin(None)
+            raise
+
+    async def _stream(self, request: Request, model: Model, answer: Answer, charge: Charge) -> Stream:
+        if not answer.content_type.startswith("text/event-stream"):
+            await answer.aclose()
+            raise UpstreamFailed("The model's provider does not stream.")
+        charge.answering(model)
+        watcher: Watcher = ResponsesWatcher() if request.operation == "responses" else ChatWatcher(hide_usage=not request.wants_usage)
+        return Stream(model, answer, watcher, charge, seconds=self._attempts.timeouts.whole)
+
+    async def _whole(self, model: Model, answer: Answer, charge: Charge) -> Whole:
+        try:
+            async with asyncio.timeout(self._attempts.timeouts.plain):
+                body = await answer.read(MOST_BYTES)
+            found = json.loads(body) if len(body) <= _INLINE else await asyncio.to_thread(json.loads, body)
+            if not isinstance(found, dict):
+                raise ValueError
+        except TimeoutError:
+            raise UpstreamTimeout("The model's provider did not end its answer in time.") from None
+        except NoAnswer as error:
+            raise to_domain(error) from None
+        except ValueError:
+            raise UpstreamFailed("The model's provider did not answer in JSON.") from None
+        finally:
+            await answer.aclose()
+        usage = reported(found) or charge.likely(*_said(found))
+        return Whole(body, model, usage, await charge.settle(usage))
+
+
+def _said(answer: Mapping[str, Any]) -> tuple[int, int]:
+    """Bytes of what was generated, in an answer without usage: of all of it but vectors."""
+    parts = answer.get("choices") or answer.get("output")
+    return (len(json.dumps(parts, ensure_ascii=False).encode("utf-8", "replace")), 0) if parts else (0, 0)
