@@ -48,7 +48,7 @@ def test_routes_mean_the_same_to_azure_and_to_starlette(functions: dict[str, tup
         assert route, f"{name}: the host would take its name for an empty route"
         assert not route.startswith("/")
         if name != bridge.FALLBACK:
-            assert all(re.fullmatch(r"\{[a-z_]+\}|[a-z.-]+", segment) for segment in route.split("/")), route
+            assert all(re.fullmatch(r"\{[a-z_]+\}|[a-z0-9.-]+", segment) for segment in route.split("/")), route
             compile_path("/" + route)
     assert functions[bridge.FALLBACK] == ("{*path}", None)
 
