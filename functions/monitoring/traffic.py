@@ -1,6 +1,6 @@
 """Service levels and resources over HTTP (SPEC §9)."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -9,7 +9,7 @@ from functions.dependencies import ContainerDep
 from shared_code.clock import rfc3339
 from shared_code.monitoring import histogram
 from shared_code.monitoring.instances import Instance
-from shared_code.monitoring.slo import WINDOW, Course, Level, Slo
+from shared_code.monitoring.slo import WINDOW, Level, Slo
 
 from .statistics import AdminCaller
 
@@ -87,32 +87,6 @@ class SloResponse(BaseModel):
         )
 
 
-class TrafficResponse(BaseModel):
-    """Column by column: `requests[i]` is the figure of the step that began at `at[i]`. Steps without requests are missing."""
-
-    step_seconds: int
-    at: list[str]
-    requests: list[int]
-    errors: list[int] = Field(description="answers of 5xx")
-    p50_ms: list[float | None] = Field(description="of ordinary requests, as in /api/monitoring/slo")
-    p95_ms: list[float | None]
-    p99_ms: list[float | None]
-
-    @classmethod
-    def of(cls, course: Course) -> "TrafficResponse":
-        points = [point for _, point in course.points]
-        p50, p95, p99 = ([_ms(histogram.percentile(point.latency, share)) for point in points] for share in (0.5, 0.95, 0.99))
-        return cls(
-            step_seconds=int(course.step.total_seconds()),
-            at=[rfc3339(at) for at, _ in course.points],
-            requests=[point.requests for point in points],
-            errors=[point.errors for point in points],
-            p50_ms=p50,
-            p95_ms=p95,
-            p99_ms=p99,
-        )
-
-
 class ResourcesResponse(BaseModel):
     """Sizes in bytes."""
 
@@ -162,7 +136,6 @@ class ResourcesAnswer(ResourcesResponse):
 
 def add_routes(router: APIRouter) -> None:
     router.get("/api/monitoring/slo", name="monitoring_slo")(slo)
-    router.get("/api/monitoring/traffic", name="monitoring_traffic_series")(traffic)
     router.get("/api/monitoring/resources", name="monitoring_resources")(resources)
 
 
@@ -174,15 +147,6 @@ async def slo(
     """Service levels from real traffic: what failed and how fast the rest was by function and day, and the error budget with the
     rates at which it burns. A minute's requests are counted seconds after its end; the answer is at most half a minute old."""
     return SloResponse.of(await container.slo.read(days))
-
-
-async def traffic(
-    caller: AdminCaller,
-    container: ContainerDep,
-    window: Annotated[Literal["24h", "7d"], Query(description="a day of 5-minute points, or a week of hourly ones")] = "24h",
-) -> TrafficResponse:
-    """How many requests there were over time, how many failed, and how fast the rest was, as of the last roll-up."""
-    return TrafficResponse.of(await container.slo.course(window))
 
 
 async def resources(caller: AdminCaller, container: ContainerDep) -> ResourcesAnswer:

@@ -6,9 +6,9 @@ from shared_code.container import Container
 
 
 def register(app: func.FunctionApp, container: Container) -> None:
-    @app.function_name("monitoring_traffic")
+    @app.function_name("monitoring_sum_traffic")
     @app.timer_trigger(arg_name="timer", schedule="20 */5 * * * *", run_on_startup=False, use_monitor=True)
-    async def monitoring_traffic(timer: func.TimerRequest) -> None:
+    async def monitoring_sum_traffic(timer: func.TimerRequest) -> None:
         """Every five minutes, seconds behind the instances' own writing: traffic is added up, and what is old is forgotten."""
         await container.traffic_store.roll_up()
         await container.instances.register()  # on Flex Consumption a timer has instances of its own, which answer no requests

@@ -6,17 +6,16 @@ Reliability Workbook", chapter 5).
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
 
 from shared_code.clock import Clock
 
 from . import histogram
-from .traffic_rows import Key, Series, Summary, Traffic, errors, latencies, requests
-from .traffic_store import SLOT, TrafficStore
+from .traffic_rows import Key, Series, Traffic, errors, latencies, requests
+from .traffic_store import TrafficStore
 
 WINDOW = 30
 """Days."""
@@ -77,14 +76,6 @@ class Slo:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """How it went: a point for each step in which there were requests, oldest first."""
-
-    step: timedelta
-    points: Sequence[tuple[datetime, Summary]]
-
-
-@dataclass(frozen=True, slots=True)
 class Recent:
     """``p95_ms`` of ordinary requests; None where there were none."""
 
@@ -114,12 +105,6 @@ class SloView:
                 self._known = await self._read(now)
         known = self._known
         return Slo(known.objective, known.as_of, known.budget, known.burn, known.days[:days])
-
-    async def course(self, window: Literal["24h", "7d"]) -> Course:
-        """As of the last roll-up. Two storage calls a day of 5-minute points, one for a week of hourly ones."""
-        if window == "24h":
-            return Course(SLOT, await self._store.slots(self._clock.now() - timedelta(days=1) + SLOT))
-        return Course(timedelta(hours=1), await self._store.hours(self._clock.now() - timedelta(days=7) + timedelta(hours=1)))
 
     async def _read(self, now: datetime) -> Slo:
         by_day = await self._store.days(WINDOW)

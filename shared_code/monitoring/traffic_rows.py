@@ -76,14 +76,13 @@ def latencies(traffic: Mapping[Key, Series], kind: Kind = "plain") -> Buckets:
 
 
 def pack(traffic: Mapping[Key, Series]) -> dict[str, Value]:
-    """A row's properties. ``requests``, ``errors`` and ``latency`` (of ordinary requests) draw a chart without the rest being unpacked."""
+    """A row's properties; ``requests`` and ``errors`` are there for people who look at the table."""
     lines = [[*key, series.count, series.micros, _flat(series.latency), _flat(series.whole)] for key, series in sorted(traffic.items())]
     data = zlib.compress(json.dumps(lines, separators=(",", ":")).encode(), 6)
     if len(data) > PIECE * PIECES:
         raise ValueError("more functions than a row of traffic holds")
     pieces = {f"data{index}": data[first : first + PIECE] for index, first in enumerate(range(0, len(data), PIECE))}
-    plain = json.dumps(_flat(latencies(traffic)), separators=(",", ":"))
-    return {"v": 1, "requests": requests(traffic), "errors": errors(traffic), "latency": plain, **pieces}
+    return {"v": 1, "requests": requests(traffic), "errors": errors(traffic), **pieces}
 
 
 def unpack(row: Row | None) -> Traffic:
@@ -96,22 +95,6 @@ def unpack(row: Row | None) -> Traffic:
         Key(function, method, status, kind): Series(count, micros, _buckets(latency), _buckets(whole))
         for function, method, status, kind, count, micros, latency, whole in json.loads(zlib.decompress(data))
     }
-
-
-class Summary(NamedTuple):
-    """Of all functions together; ``latency`` of ordinary requests."""
-
-    requests: int
-    errors: int
-    latency: Buckets
-
-
-def summary(row: Row) -> Summary:
-    """What a row says without being unpacked."""
-    count, failed, latency = (row.values.get(name) for name in ("requests", "errors", "latency"))
-    assert isinstance(count, int)
-    assert isinstance(failed, int)
-    return Summary(count, failed, _buckets(json.loads(str(latency))) if latency else {})
 
 
 def _flat(buckets: Mapping[int, int]) -> list[int]:

@@ -15,7 +15,7 @@ from shared_code.storage.daily import drop_expired, table_for
 from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Insert, Missing, Replace, Row, Tables, Upsert
 
 from .traffic import MINUTES, PREFIX
-from .traffic_rows import Summary, Traffic, merge, pack, requests, summary, unpack
+from .traffic_rows import Traffic, merge, pack, requests, unpack
 
 HISTORY, SLOTS, HOURS, DAYS, STATE = "traffichistory", "slots", "hours", "days", "state"
 SLOT = timedelta(minutes=5)
@@ -36,7 +36,7 @@ class TrafficStore:
     async def minutes(self, since: datetime, until: datetime) -> Traffic:
         """What was counted in the minutes that began in [since, until). A storage call for 200 rows: an instance has one a minute."""
         found: list[Row] = []
-        async for _, rows in self._pages(MINUTES, since, until):
+        async for rows in self._pages(MINUTES, since, until):
             found += rows
         return await asyncio.to_thread(_sum, found)
 
@@ -50,7 +50,7 @@ class TrafficStore:
         start = _floor(start, SLOT)
         rolled = min(max(await self._rolled_until(), start), self._clock.now())
         parts: list[Row] = []
-        async for _, rows in self._pages(SLOTS, start, rolled):
+        async for rows in self._pages(SLOTS, start, rolled):
             parts += rows
         return merge([await asyncio.to_thread(_sum, parts), await self.minutes(rolled, self._now_and_more())])
 
@@ -68,18 +68,6 @@ class TrafficStore:
         rows = await self._tables.query(HISTORY, DAYS, after=f"{first - timedelta(days=1):%Y%m%d}", limit=1000)
         return {row.key: await asyncio.to_thread(unpack, row) for row in rows if row.key >= f"{first:%Y%m%d}"}
 
-    async def slots(self, start: datetime) -> list[tuple[datetime, Summary]]:
-        """What was added up of each slot since a moment (at most a day ago), oldest first; slots without requests are missing."""
-        found: list[tuple[datetime, Summary]] = []
-        async for day, rows in self._pages(SLOTS, _floor(start, SLOT), self._clock.now()):
-            found += [(_at(f"{day:%Y%m%d}{row.key}", "%Y%m%d%H%M"), summary(row)) for row in rows]
-        return found
-
-    async def hours(self, start: datetime) -> list[tuple[datetime, Summary]]:
-        """The same of each hour, for as long as hours are kept. One storage call for a month."""
-        rows = await self._tables.query(HISTORY, HOURS, after=f"{start - timedelta(hours=1):%Y%m%d%H}", limit=1000)
-        return [(_at(row.key, "%Y%m%d%H"), summary(row)) for row in rows]
-
     def _now_and_more(self) -> datetime:
         return self._clock.now() + timedelta(minutes=1)
 
@@ -96,7 +84,7 @@ class TrafficStore:
         slots = [start + SLOT * index for index in range((end - start) // SLOT)]
         for slot in slots:
             rows: list[Row] = []
-            async for _, page in self._pages(MINUTES, slot, slot + SLOT):
+            async for page in self._pages(MINUTES, slot, slot + SLOT):
                 rows += page
             if rows:
                 await self._keep(table_for(PREFIX, slot), SLOTS, f"{slot:%H%M}", await asyncio.to_thread(_sum, rows), slot + SLOT)
@@ -139,8 +127,8 @@ class TrafficStore:
             while rows := await self._tables.query(HISTORY, partition, before=(now - kept).strftime(form), limit=100):
                 await self._tables.batch(HISTORY, partition, [Delete(row.key) for row in rows])
 
-    async def _pages(self, partition: str, since: datetime, until: datetime) -> AsyncIterator[tuple[datetime, Sequence[Row]]]:
-        """A moment of the day, and rows of a day's partition whose keys begin with the time of day, across midnights."""
+    async def _pages(self, partition: str, since: datetime, until: datetime) -> AsyncIterator[Sequence[Row]]:
+        """Rows of a day's partition whose keys begin with the time of day, across midnights."""
         while since < until:
             midnight = since.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
             table, last = table_for(PREFIX, since), min(until, midnight)
@@ -150,7 +138,7 @@ class TrafficStore:
             while True:
                 rows = await self._tables.query(table, partition, after=after or _before(since), before=before, limit=PAGE)
                 if rows:
-                    yield since, rows
+                    yield rows
                 if len(rows) < PAGE:
                     break
                 after = rows[-1].key
@@ -159,10 +147,6 @@ class TrafficStore:
 
 def _sum(rows: Sequence[Row]) -> Traffic:
     return merge(unpack(row) for row in rows)
-
-
-def _at(text: str, form: str) -> datetime:
-    return datetime.strptime(text, form).replace(tzinfo=UTC)
 
 
 def _floor(moment: datetime, step: timedelta) -> datetime:

@@ -83,11 +83,6 @@ async def test_sums_across_midnight(world: World) -> None:
     assert requests(await world.store.minutes(datetime(2026, 3, 1, 23, 59, tzinfo=UTC), datetime(2026, 3, 2, 0, 1, tzinfo=UTC))) == 12
     assert {day: requests(traffic) for day, traffic in (await world.store.days(2)).items()} == {"20260301": 420, "20260302": 180}
     assert list(await world.store.days(1)) == ["20260302"]
-    hours = [(f"{at:%d %H}", summary.requests) for at, summary in await world.store.hours(START)]
-    assert hours == [("01 22", 60), ("01 23", 360), ("02 00", 180)]
-    slots = await world.store.slots(datetime(2026, 3, 1, 23, 52, tzinfo=UTC))
-    assert [f"{at:%d %H:%M}" for at, _ in slots[:3]] == ["01 23:50", "01 23:55", "02 00:00"]
-    assert {(summary.requests, summary.errors, sum(summary.latency.values())) for _, summary in slots} == {(30, 0, 30)}
 
 
 async def test_before_any_roll_up_and_between_two(world: World) -> None:
