@@ -15,10 +15,10 @@ from shared_code.chat.ports import Payer
 from shared_code.chat.schemas import message_fields
 from shared_code.chat.service import Started
 from shared_code.errors import InvalidRequest, LydianError
-from shared_code.web import sse
 from shared_code.web.callers import Caller, CallerDependency
 from shared_code.web.idempotency import HEADER
 from shared_code.web.problems import problem_body, status_of
+from shared_code.web.sse import EventStream, event
 
 ChatCaller = Annotated[Caller, Depends(CallerDependency("chat"))]
 
@@ -43,7 +43,7 @@ def client_id(request: Request, given: str | None) -> str | None:
 async def answered(request: Request, container: ContainerDep, caller: Caller, started: Started, *, stream: bool) -> Response:
     """What has been started, as SPEC §7 says: events, or 201 when all is there. The answer goes on without whoever asked."""
     if stream:
-        return sse.EventStream(events(request, container, caller, started.conversation_id, started.answer_id, question=started.question_id))
+        return EventStream(events(request, container, caller, started.conversation_id, started.answer_id, question=started.question_id))
     answer = await container.chat_following.ended(caller.user_id, started.conversation_id, started.answer_id)
     question = await container.chat_messages.get(caller.user_id, started.conversation_id, started.question_id)
     both = {"user_message": message_fields(question), "assistant_message": message_fields(answer)}
@@ -68,23 +68,23 @@ async def events(
     at = offset or 0
     if offset is None:
         ids = {"user_message_id": question, "assistant_message_id": answer_id}
-        yield sse.event("message", ids, id="0")
+        yield event("message", ids, id="0")
     try:
         async for each in container.chat_following.follow(caller.user_id, conversation_id, answer_id, at):
             if isinstance(each, Delta):
                 at = each.offset
-                yield sse.event("delta", {"text": each.text}, id=str(at))
+                yield event("delta", {"text": each.text}, id=str(at))
             else:
                 yield _terminal(request, each.message, at)
     except LydianError as error:  # storage is away, or the conversation has been deleted: the stream ends with why
-        yield sse.event("error", {"problem": _problem(request, error), "message": None}, id=str(at))
+        yield event("error", {"problem": _problem(request, error), "message": None}, id=str(at))
 
 
 def _terminal(request: Request, message: Message, at: int) -> bytes:
     if message.status == "failed" and message.error is not None:
         error = {"problem": _problem(request, to_error(message.error)), "message": message_fields(message)}
-        return sse.event("error", error, id=str(at))
-    return sse.event("done", {"message": message_fields(message)}, id=str(at))
+        return event("error", error, id=str(at))
+    return event("done", {"message": message_fields(message)}, id=str(at))
 
 
 def _problem(request: Request, error: LydianError) -> dict[str, Any]:
