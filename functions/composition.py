@@ -19,6 +19,7 @@ def compose(container: Container) -> tuple[func.FunctionApp, FastAPI]:
 
     Nothing of a service that is not named is imported.
     """
+    container.check_settings()
     enabled = ["mail", *container.settings.services]  # every app sends mail
     routers = [common_http.router, *(importlib.import_module(f"functions.{service}.http").router for service in enabled)]
     web = web_app.build(container.settings, routers, on_first_request=container.preload, observe=container.traffic.observe)

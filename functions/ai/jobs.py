@@ -7,9 +7,6 @@ from shared_code.storage import events
 
 
 def register(app: func.FunctionApp, container: Container) -> None:
-    """Besides: an AI_MODELS that cannot be used stops the app here, and not a user later."""
-    _ = container.ai_catalogue
-
     @app.function_name("ai_statistics")
     @app.timer_trigger(arg_name="timer", schedule="45 */5 * * * *", run_on_startup=False, use_monitor=True)
     async def ai_statistics(timer: func.TimerRequest) -> None:

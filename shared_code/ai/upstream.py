@@ -86,8 +86,9 @@ class Received:
 class OpenAIUpstream:
     """The port Upstream. ``token`` gives an Entra ID token for Azure endpoints without a key."""
 
-    def __init__(self, keys: Keys, token: Token | None = None) -> None:
-        self._keys, self._token = keys, token
+    def __init__(self, keys: Keys, token: Token | None = None, *, transport: "httpx2.AsyncBaseTransport | None" = None) -> None:
+        """``transport``: other than the network, for tests."""
+        self._keys, self._token, self._transport = keys, token, transport
         self._http: asyncio.Future[Any] | None = None
         self._clients: dict[tuple[str, str, str, str], Any] = {}
         self._checks: dict[str, tuple[float, LydianError | None]] = {}
@@ -180,7 +181,8 @@ class OpenAIUpstream:
 
         self._response_type = httpx2.Response
         limits = httpx2.Limits(max_connections=1_000, max_keepalive_connections=200, keepalive_expiry=_IDLE)
-        return openai.DefaultAsyncHttpxClient(limits=limits, timeout=httpx2.Timeout(SILENCE, connect=CONNECT))
+        timeout = httpx2.Timeout(SILENCE, connect=CONNECT)
+        return openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout, transport=self._transport)
 
     def _client(self, http: Any, model: Model, *, by_version: bool) -> Any:
         """One of the SDK's for each endpoint and key; all share the connections."""

@@ -45,6 +45,10 @@ class AiParts(MeteringParts):
         except ValueError as error:
             raise SettingsError(f"AI_MODELS {error}") from None
 
+    def check_settings(self) -> None:
+        super().check_settings()
+        _ = self.ai_configured
+
     @property
     def ai_configured(self) -> bool:
         return bool({"ai", "chat"} & set(self.settings.services)) and bool(self.ai_catalogue)

@@ -70,6 +70,9 @@ class Core:
 
         threading.Thread(target=load, name="preload").start()
 
+    def check_settings(self) -> None:
+        """Raises SettingsError for what only a service that runs here can judge, so that the app does not start with it."""
+
     @property
     def ai_configured(self) -> bool:
         """Whether this app runs the gateway, or chat, and knows a model."""
