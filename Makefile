@@ -13,7 +13,7 @@ help:            ## this list
 start: .venv/stamp node_modules/stamp local.settings.json  ## set up, then run everything on http://localhost:7071
 	@exec $(BIN)/python -m local --port $(PORT) $(ARGS)
 
-demo: .venv/stamp                                           ## sign up, upload a photo, share it, pay; against the running app
+demo: .venv/stamp                                           ## sign up, upload a photo, share it, ask a model about it, pay; against the running app
 	@$(BIN)/python -m local.demo $(URL)
 
 test: .venv/stamp node_modules/stamp                        ## all the tests, on free ports, leaving nothing behind

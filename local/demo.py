@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from .demo_ai import ask_about_photo
 from .demo_payments import pay
 
 WIDTH, HEIGHT = 4000, 3000
@@ -72,7 +73,8 @@ def run(url: str) -> None:
         file = answer.raise_for_status().json()
         step(f"2. Uploaded {file['filename']}, {size(file['size'])} and 12 megapixels, in {time.monotonic() - began:.2f} s.")
 
-        image = wait_for_variants(client, file["id"])["image"]
+        file = wait_for_variants(client, file["id"])
+        image = file["image"]
         if image["status"] == "failed":
             raise SystemExit(f"The image could not be optimized: {image['error']}")
         optimized, thumbnail = image["variants"]["optimized"], image["variants"]["thumbnail"]
@@ -88,8 +90,12 @@ def run(url: str) -> None:
         shared = httpx.get(share["url"]).raise_for_status()
         step(f"4. Shared for an hour and 10 downloads; fetched once without signing in: {size(len(shared.content))}.")
         step(f"   Open it in a browser: {share['url']}")
+        number = 5
+        if "ai" in services:
+            ask_about_photo(client, file, number, step)
+            number += 1
         if "payments" in services:
-            pay(client, url, email, step)
+            pay(client, url, email, step, number)
         print()
 
 

@@ -37,30 +37,30 @@ def wait_for(look: Callable[[], Any]) -> Any:
     return found
 
 
-def pay(client: httpx.Client, url: str, email: str, step: Callable[[str], None]) -> None:
+def pay(client: httpx.Client, url: str, email: str, step: Callable[[str], None], number: int) -> None:
     config = client.get("/api/payments/config")
     if config.status_code == 503:
-        step("5. Payments are not configured here: nothing is paid.")
+        step(f"{number}. Payments are not configured here: nothing is paid.")
         return
     prices = ", ".join(f"{price['id']} at {price['amount']} {price['currency']}" for price in config.raise_for_status().json()["prices"])
-    step(f"5. On sale: {prices}.")
+    step(f"{number}. On sale: {prices}.")
 
     headers = {"Idempotency-Key": secrets.token_hex(8)}
     body = {"amount": "49.99", "currency": "usd", "description": "A print of the mountains"}
     payment = client.post("/api/payments/create-payment-intent", json=body, headers=headers).raise_for_status().json()
     declined = confirm(client, payment["id"], "pm_card_visa_chargeDeclined")
-    step(f"6. Paying 49.99 USD with a card that is declined: {declined.status_code} {declined.json()['code']}.")
+    step(f"{number + 1}. Paying 49.99 USD with a card that is declined: {declined.status_code} {declined.json()['code']}.")
     paid = confirm(client, payment["id"], "pm_card_visa").raise_for_status().json()
     step(f"   With another card: {paid['status']}, {paid['amount']} {paid['currency'].upper()}.")
 
     admin = administrator(url)
     if admin is None:
-        step(f"7. No refund: {ADMIN} is no administrator here, or has another password.")
+        step(f"{number + 2}. No refund: {ADMIN} is no administrator here, or has another password.")
         return
     step(f"   (The administrator of this machine is {ADMIN}, with the password {PASSWORD!r}.)")
     with closing(admin):
         refund = admin.post("/api/refunds/create", json={"payment_intent_id": payment["id"], "amount": "20.00"}).raise_for_status().json()
-        step(f"7. An administrator gave {refund['amount']} {refund['currency'].upper()} back.")
+        step(f"{number + 2}. An administrator gave {refund['amount']} {refund['currency'].upper()} back.")
 
         def receipt() -> Any:
             mails = admin.get("/api/mail/outbox", params={"limit": 100})
@@ -74,5 +74,5 @@ def pay(client: httpx.Client, url: str, email: str, step: Callable[[str], None])
             else "   No receipt in the outbox: mail goes elsewhere here."
         )
     [entry] = client.get("/api/payments/history").raise_for_status().json()["items"]
-    step(f"8. The history, which asks Stripe nothing: {entry['amount']} {entry['currency']}, {entry['status']}, "
+    step(f"{number + 3}. The history, which asks Stripe nothing: {entry['amount']} {entry['currency']}, {entry['status']}, "
          f"{entry['amount_refunded']} refunded.")  # fmt: skip

@@ -36,6 +36,14 @@ def encode(value: int, length: int) -> str:
     return "".join(reversed(characters))
 
 
+def decode(text: str) -> int:
+    """What ``encode`` was given; KeyError for other characters."""
+    value = 0
+    for character in text:
+        value = value << 5 | _VALUES[character]
+    return value
+
+
 def is_id(text: str, length: int = LENGTH) -> bool:
     return len(text) == length and all(character in _VALUES for character in text)
 
@@ -47,7 +55,4 @@ def inverted(identifier: str) -> str:
 
 def timestamp_ms(identifier: str) -> int:
     """When the id was made, in milliseconds since the epoch."""
-    value = 0
-    for character in identifier[:10]:
-        value = value << 5 | _VALUES[character]
-    return value
+    return decode(identifier[:10])

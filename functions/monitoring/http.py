@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from shared_code.web.endpoint import Endpoint
 
-from . import announcements, operator_page, statistics, status_page, traffic, traffic_series, uptime
+from . import announcements, metrics, operator_page, statistics, status_page, traffic, traffic_series, uptime
 
 router = APIRouter(tags=["monitoring"], route_class=Endpoint)
 
@@ -14,4 +14,5 @@ uptime.add_routes(router)
 announcements.add_routes(router)
 status_page.add_routes(router)
 traffic.add_routes(router)
+metrics.add_routes(router)
 traffic_series.add_routes(router)

@@ -40,7 +40,7 @@ class TrafficResponse(BaseModel):
 
 
 def add_routes(router: APIRouter) -> None:
-    router.get("/api/monitoring/traffic", name="monitoring_traffic")(traffic)
+    router.get("/api/monitoring/traffic", name="monitoring_get_traffic")(traffic)
 
 
 async def traffic(

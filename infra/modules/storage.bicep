@@ -10,7 +10,7 @@ param corsOrigins array
 param isPrivate bool
 param topicName string
 
-var containers = concat([filesContainer, '${filesContainer}-variants', 'lydian-system'], packageContainers)
+var containers = concat([filesContainer, '${filesContainer}-variants', 'lydian-system', 'chat'], packageContainers)
 var queues = [
   'ai-events'
   'auth-events'
@@ -51,6 +51,8 @@ var tables = [
   'aiaccounts'
   'aimodels'
   'aistats'
+  'chats'
+  'chatwork'
 ]
 
 // For direct uploads from the pages of these origins; the signed grant says to which blob.

@@ -64,8 +64,7 @@ class Gateway:
     async def pieces(self, spender: Spender, body: Mapping[str, Any]) -> AsyncGenerator[Text | End, None]:
         """A chat completion as text: pieces of it, then exactly one End. Raises what ``answer`` does before the first piece, and
         UpstreamFailed or UpstreamTimeout when the provider's stream fails later. Closing it cancels the provider's work and settles."""
-        stream = await self._answer(spender, requests.of("chat", {**body, "stream": True}))
-        assert isinstance(stream, Stream)
+        stream = await self.stream(spender, body)
         stream.watcher.keep_text()
         frames = stream.frames()
         try:
@@ -78,6 +77,12 @@ class Gateway:
         if stream.failure is not None:
             raise stream.failure
         yield End(stream.watcher.finish_reason or "stop", stream.usage, stream.model.name, stream.cost)
+
+    async def stream(self, spender: Spender, body: Mapping[str, Any]) -> Stream:
+        """A chat completion under way, for who wants to know what it used also where it is closed early. Raises as ``answer`` does."""
+        stream = await self._answer(spender, requests.of("chat", {**body, "stream": True}))
+        assert isinstance(stream, Stream)
+        return stream
 
     async def _answer(self, spender: Spender, request: Request) -> Whole | Stream:
         kind: Kind = "embedding" if request.operation == "embeddings" else "chat"

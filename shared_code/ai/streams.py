@@ -43,6 +43,8 @@ class Stream:
         settled = self._charge.begin(self.usage)
         await self._answer.aclose()
         await asyncio.wait({settled})  # an invocation may be stopped when it has ended
+        if not settled.cancelled() and settled.exception() is None:
+            self.cost = settled.result()
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         last: bytes | None = None

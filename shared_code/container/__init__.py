@@ -16,6 +16,8 @@ class Container(MonitoringParts):
                 await self.auth_events.handle(event)
             case "ai":
                 await self.ai_events.handle(event)
+            case "chat":
+                await self.chat_events.handle(event)
             case "files":
                 await self.files_events.handle(event)
             case "mail":

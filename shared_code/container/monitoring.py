@@ -1,13 +1,16 @@
-"""Monitoring: what people are told."""
+"""Monitoring: what people and Prometheus are told."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from shared_code import __version__
 
 from .probing import ProbingParts
 from .traffic import TrafficParts
 
 if TYPE_CHECKING:
     from shared_code.monitoring.announcements import Announcements
+    from shared_code.monitoring.prometheus import Exposition
     from shared_code.monitoring.status import StatusPage
 
 
@@ -23,3 +26,14 @@ class MonitoringParts(ProbingParts, TrafficParts):
         from shared_code.monitoring.status import StatusPage
 
         return StatusPage(self.probe_board, self.announcements, self.clock)
+
+    @cached_property
+    def exposition(self) -> "Exposition":
+        from shared_code.monitoring.prometheus import Exposition, Sources
+
+        async def alive() -> int | None:
+            return len(await self.instances.alive())
+
+        sources = Sources(self.traffic_store.today, self.probe_board.records, self.queue_room.states, alive)
+        build = {"version": __version__, "services": ",".join(self.settings.services), "instance_id": self.instance_id}
+        return Exposition(sources, self.clock, build)

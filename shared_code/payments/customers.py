@@ -10,9 +10,9 @@ import secrets
 from collections.abc import Mapping
 
 from shared_code.errors import Busy, InvalidRequest, NotFound
+from shared_code.locks import KeyedLocks
 from shared_code.storage.ports import AlreadyExists, EtagMismatch, Insert, Merge, Missing, Replace, Row, Tables, Upsert, Value
 
-from .locks import KeyedLocks
 from .mirror import Mirror
 from .objects import Record
 from .ports import Actor, Gateway, People

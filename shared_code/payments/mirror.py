@@ -13,12 +13,12 @@ from typing import Any
 from shared_code.clock import Clock
 from shared_code.coalesce import Coalescer
 from shared_code.errors import Busy
+from shared_code.locks import KeyedLocks
 from shared_code.storage.feeds import Changes
 from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Insert, Missing, Operation, Replace, Tables, Upsert, Value, Where
 
 from . import reservations
 from .event_targets import Kind
-from .locks import KeyedLocks
 from .objects import (
     INDEX,
     INDEX_KEY,

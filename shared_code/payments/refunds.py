@@ -11,11 +11,11 @@ from collections.abc import Callable
 from shared_code.audit.ports import Audit
 from shared_code.clock import Clock
 from shared_code.errors import Busy, InvalidInput, LydianError, NotFound, Unavailable
+from shared_code.locks import KeyedLocks
 from shared_code.storage.ports import Where
 
 from . import money, reservations
 from .customers import Customers
-from .locks import KeyedLocks
 from .mirror import Mirror, Stale
 from .objects import REQUEST, Record
 from .ports import Actor, Gateway

@@ -71,8 +71,8 @@ def test_what_the_data_model_names_exists_beforehand() -> None:
         for part in (tables, containers, queues)
     ]
     expression = STORAGE.variables["containers"]
-    assert expression == "concat([filesContainer, '${filesContainer}-variants', 'lydian-system'], packageContainers)"
-    built = [set(STORAGE.variables["tables"]), {"uploads", "uploads-variants", "lydian-system"}, set(STORAGE.variables["queues"])]
+    assert expression == "concat([filesContainer, '${filesContainer}-variants', 'lydian-system', 'chat'], packageContainers)"
+    built = [set(STORAGE.variables["tables"]), {"uploads", "uploads-variants", "lydian-system", "chat"}, set(STORAGE.variables["queues"])]
     for here, there in zip(named, built, strict=True):
         assert here, "docs/data-model.md has another form now"
         assert here <= there, f"add to infra/modules/storage.bicep: {sorted(here - there)}"

@@ -105,6 +105,7 @@ def imported(services: str, tmp_path: Path) -> set[str]:
     [
         ("files", [*HEAVY, "functions.auth", "functions.payments"]),
         ("payments", [*HEAVY, "functions.files", "functions.auth", "shared_code.files", "shared_code.auth"]),
+        ("chat", [*HEAVY, "functions.ai", "functions.files", "functions.auth", "shared_code.ai", "shared_code.files"]),
         ("auth", [*HEAVY[:8], "functions.files", "shared_code.files"]),
     ],
 )
