@@ -41,7 +41,9 @@ class Known:
     waiting: dict[str, Settlement] = field(default_factory=dict)
     """Settlements that are not booked yet, by their hold."""
     doubts: dict[int, Sequence[Settlement]] = field(default_factory=dict)
-    """By serial number: what is in writes of which nobody knows whether they arrived."""
+    """By serial number: what is in writes of which nobody knows whether they arrived, the one under way included."""
+    under_way: int = 0
+    """The serial number of the write that is under way; 0 when none is."""
     key_budgets: dict[str, int] = field(default_factory=dict)
     largest: int = 0
     busy: int = 0
@@ -74,7 +76,7 @@ class Known:
     def draw(self, ask: Ask, now: datetime, default: int | None, *, plans: bool) -> bool:
         """Take the hold from what this instance has; False when storage must be asked."""
         self.note(ask)
-        if self.account is None or self.doubts or (plans and self.plan is None):
+        if self.account is None or self.doubts.keys() - {self.under_way} or (plans and self.plan is None):
             return False
         purses = reckoning.purses_of(ask, self.budgets(default))
         if not purses:
@@ -137,8 +139,8 @@ class Known:
             self.plan = self.account.plan, datetime.fromtimestamp(self.account.plan_at / 1000, UTC)
         self._know_lease(me, now)
 
-    def expect(self, reckoned: Reckoned, settled: Sequence[Settlement]) -> int:
-        """A write is under way: until its end, only that is drawn which is covered whether it arrives or not. Its serial number."""
+    def expect(self, reckoned: Reckoned, settled: Sequence[Settlement]) -> None:
+        """A write is under way: until its end, only that is drawn which is covered whether it arrives or not."""
         self.serial += 1
         spare = Counter[str](reckoned.lease)
         for settlement in settled:
@@ -149,12 +151,15 @@ class Known:
             if isinstance(verdict, Granted):
                 spare.subtract(verdict.amounts)  # promised to those who wait for this write
         self.lease = {purse: min(amount, spare[purse]) for purse, amount in self.lease.items()}
-        self.doubts[self.serial] = settled
-        return self.serial
+        self.doubts[self.serial], self.under_way = settled, self.serial
+
+    def failed(self) -> None:
+        """The write did not come about, or nobody knows: the row must be read."""
+        self.account, self.under_way = None, 0
 
     def written(self, reckoned: Reckoned, settled: Sequence[Settlement], etag: str, me: str, now: datetime) -> None:
         self.doubts.clear()
-        self.account, self.etag, self.seen_at = reckoned.account, etag, now
+        self.account, self.etag, self.seen_at, self.under_way = reckoned.account, etag, now, 0
         self.booked(settled)
         self._know_lease(me, now)
 

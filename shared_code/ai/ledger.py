@@ -241,10 +241,10 @@ class Ledger:
         try:
             etags = await self._tables.batch(TABLE, user_id, operations)
         except (AlreadyExists, EtagMismatch, Missing):
-            known.account = None
+            known.failed()
             return False
         except BaseException:
-            known.account = None
+            known.failed()
             raise
         known.written(reckoned, settled, etags[0], self._me, self._clock.now())
         if settled and self._changes is not None:
