@@ -23,7 +23,7 @@ PANELS: Sequence[tuple[str, str, str]] = (
     ("traffic", "Traffic", "Requests of every app, from its own counters."),
     ("figures", "Figures", "What the services have counted, every five minutes."),
     ("routes", "Slowest routes", "By the time within which 95 of 100 requests were answered."),
-    ("health", "Services and dependencies", "The last probe of each."),
+    ("health", "Services and dependencies", "The last probe of each, and how much of 30 days it was up."),
     ("incidents", "Incidents", "Of the last 30 days."),
     ("alerts", "Alerts", "Rules that the probe timer evaluates, sent by mail and to the webhook."),
     ("events", "Webhook inbox", "Stripe’s events, newest first. A replay fetches the object again."),

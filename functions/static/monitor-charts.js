@@ -9,8 +9,8 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // A chart stays the same element from one refresh to the next, so that reading it is not disturbed.
-// at: seconds since 1970; lines: [{ name, values }]; write: how a value is written.
-export function chart(key, title, at, lines, write, { bars = false } = {}) {
+// at: seconds since 1970; lines: [{ name, values }]; write: how a value is written, axis: how briefly beside the axis.
+export function chart(key, title, at, lines, write, { bars = false, axis = write } = {}) {
   let known = drawn.get(key);
   if (!known) {
     const place = el("div", { class: "plot", "aria-hidden": "true" });
@@ -21,13 +21,13 @@ export function chart(key, title, at, lines, write, { bars = false } = {}) {
     new ResizeObserver(() => known.plot?.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
   }
   known.said.textContent = sentence(lines, write);
-  known.draw = () => draw(known, at, lines, write, bars);
+  known.draw = () => draw(known, at, lines, write, { bars, axis });
   known.draw();
   return known.figure;
 }
 
-function draw(known, at, lines, write, bars) {
-  const shape = JSON.stringify([lines.map((line) => line.name), dark.matches, bars]);
+function draw(known, at, lines, write, how) {
+  const shape = JSON.stringify([lines.map((line) => line.name), dark.matches]);
   const data = [at, ...lines.map((line) => line.values)];
   const some = at.length > 0 && lines.some((line) => line.values.some((value) => value !== null));
   if (!some) {
@@ -43,10 +43,10 @@ function draw(known, at, lines, write, bars) {
   known.plot?.destroy();
   known.place.replaceChildren();
   known.shape = shape;
-  known.plot = new uPlot(options(known.place.clientWidth || 320, lines, write, bars), data, known.place);
+  known.plot = new uPlot(options(known.place.clientWidth || 320, lines, write, how), data, known.place);
 }
 
-function options(width, lines, write, bars) {
+function options(width, lines, write, { bars, axis: brief }) {
   const axis = { stroke: color("--soft"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
   return {
     width,
@@ -54,13 +54,13 @@ function options(width, lines, write, bars) {
     cursor: { sync: { key: "monitor" }, y: false },
     scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.05 : 1] } },
     legend: { live: true },
-    axes: [axis, { ...axis, size: 62, values: (_, values) => values.map(write) }],
+    axes: [axis, { ...axis, size: 62, values: (_, values) => values.map(brief) }],
     series: [{ value: (_, at) => (at ? new Date(at * 1000).toLocaleString() : "–") }, ...lines.map((line, i) => ({
       label: line.name,
       stroke: color(COLORS[i % COLORS.length]),
       fill: bars || lines.length === 1 ? `${color(COLORS[i % COLORS.length])}33` : undefined,
-      width: 2,
-      dash: i ? [6, 3 * i] : undefined, // not by colour alone
+      width: i ? 1.5 : 2,
+      dash: i ? [8, 2 * i] : undefined, // not by colour alone
       points: { show: false },
       paths: bars ? uPlot.paths.bars({ size: [0.7, 24], gap: 1 }) : undefined,
       value: (_, value) => (value === null || value === undefined ? "–" : write(value)),

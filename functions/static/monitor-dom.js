@@ -84,6 +84,17 @@ export function money(value, currency) {
   }
 }
 
+// For a chart's axis, where there is room for six characters.
+export function coins(value, currency) {
+  try {
+    return new Intl.NumberFormat("en", { style: "currency", currency, notation: "compact", maximumFractionDigits: 2 }).format(value);
+  } catch {
+    return short.format(value);
+  }
+}
+
+export const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
+
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 export function when(text) {

@@ -1,5 +1,5 @@
 // What the services have counted: the overview's tiles, and charts of a day, a month or a year.
-import { ago, badge, bytes, compact, el, hint, major, money, number } from "./monitor-dom.js";
+import { ago, badge, bytes, coins, compact, count, el, hint, major, money, number } from "./monitor-dom.js";
 import { chart, even, gains } from "./monitor-charts.js";
 
 const RANGES = { "5m": "Last day", "1h": "Last month", "1d": "Last year" };
@@ -19,7 +19,7 @@ export const overview = {
       ...currencies(payments).map((code) => tile(
         `Payments, ${code.toUpperCase()}`,
         money(major(payments[`payments_${code}_minor`], code), code),
-        `${number(payments[`payments_${code}`])} payments, ${money(major(payments[`refunds_${code}_minor`] ?? 0, code), code)} refunded`,
+        `${count(payments[`payments_${code}`], "payment")}, ${money(major(payments[`refunds_${code}_minor`] ?? 0, code), code)} refunded`,
       )),
     ];
     if (payments) tiles.push(tile("Subscriptions", number(payments.subscriptions_active ?? 0), "running"));
@@ -54,8 +54,8 @@ export const figures = {
       chart("users", "Users", at, [line("accounts", "users")], compact),
       ...codes.map((code) => chart(`paid ${code}`, `Payments, ${code.toUpperCase()}`, at, [
         line("paid", `payments_${code}_minor`, major_of(code)), line("refunded", `refunds_${code}_minor`, major_of(code)),
-      ], (value) => money(value, code), { bars: true })),
-      chart("ai cost", "AI cost", at, [line("US dollars", "ai_cost_micro", (values) => gains(values).map(microUsd))], (value) => money(value, "usd"), { bars: true }),
+      ], (value) => money(value, code), { bars: true, axis: (value) => coins(value, code) })),
+      chart("ai cost", "AI cost", at, [line("US dollars", "ai_cost_micro", (values) => gains(values).map(microUsd))], (value) => money(value, "usd"), { bars: true, axis: (value) => coins(value, "usd") }),
       chart("ai tokens", "AI tokens", at, [line("in", "ai_input_tokens", gains), line("out", "ai_output_tokens", gains)], compact),
     ];
     return [ranges(again), el("div", { class: "charts" }, charts)];

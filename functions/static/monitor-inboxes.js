@@ -1,5 +1,5 @@
 // What waits to be looked after: Stripe's events, and what the host gave up on.
-import { ago, badge, button, el, hint, number, table } from "./monitor-dom.js";
+import { ago, badge, button, count, el, hint, number, table } from "./monitor-dom.js";
 import { send } from "./monitor-session.js";
 
 const KINDS = { processed: "good", received: "warn", ignored: "plain", failed: "bad" };
@@ -49,7 +49,7 @@ export const queues = {
     queue.poison_length ? button("Move back", async () => {
       await tell(async () => {
         const moved = await send("POST", `/api/monitoring/queues/${encodeURIComponent(queue.name)}/replay`);
-        return `${number(moved.moved)} messages of ${queue.name} were moved back${moved.left ? `, about ${number(moved.left)} are left` : ""}.`;
+        return `${count(moved.moved, "message")} of ${queue.name} moved back${moved.left ? `, about ${number(moved.left)} are left` : ""}.`;
       });
       again();
     }, { key: `move ${queue.name}`, label: `Move ${queue.name}’s poison messages back` }) : "–",

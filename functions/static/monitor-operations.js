@@ -9,23 +9,23 @@ const KIND = { ok: "good", up: "good", resolved: "good", down: "bad", firing: "b
 const state = (text) => badge(text ?? "unknown", KIND[text] ?? "plain");
 
 export const health = {
-  load: (ask) => ask("/api/monitoring/health"),
-  show: (found) => table("Services and dependencies", ["What", "State", { name: "Latency", numeric: true }, "Probed", "Detail"],
-    [...Object.entries(found.services), ...Object.entries(found.dependencies)].map(([name, each]) => [
-      name, state(each.status), millis(each.latency_ms), ago(each.probed_at), each.detail ?? (each.down_since ? el("span", {}, "since ", when(each.down_since)) : null),
-    ])),
+  load: async (ask) => ({ found: await ask("/api/monitoring/health"), past: await ask("/api/monitoring/uptime?window=30d") }),
+  show: ({ found, past }) => {
+    const uptime = new Map(past.checks.map((each) => [each.check, each]));
+    const columns = ["What", "State", { name: "Latency", numeric: true }, { name: "Up in 30 days", numeric: true }, "Probed", "Detail"];
+    return table("Services and dependencies", columns, [...Object.entries(found.services), ...Object.entries(found.dependencies)].map(([name, each]) => [
+      name, state(each.status), millis(each.latency_ms), percent(uptime.get(name)?.uptime_percent), ago(each.probed_at),
+      each.detail ?? (each.down_since ? el("span", {}, "since ", when(each.down_since)) : null),
+    ]));
+  },
 };
 
 export const incidents = {
   load: (ask) => ask("/api/monitoring/uptime?window=30d"),
-  show: (found) => [
-    found.checks.length ? table("Uptime of 30 days", ["What", { name: "Uptime", numeric: true }, { name: "Minutes without data", numeric: true }],
-      found.checks.map((each) => [each.check, percent(each.uptime_percent), number(each.no_data_minutes)])) : null,
-    found.incidents.length ? table("Incidents", ["What", "Began", "Ended", "Lasted", "Detail"], found.incidents.slice(0, SHOWN).map((each) => [
-      each.check, when(each.started_at), each.ended_at ? when(each.ended_at) : badge("goes on", "bad"),
-      duration(((each.ended_at ? Date.parse(each.ended_at) : Date.now()) - Date.parse(each.started_at)) / 1000), each.detail,
-    ])) : hint("No incidents."),
-  ].filter(Boolean),
+  show: ({ incidents: all }) => (all.length ? table("Incidents", ["What", "Began", "Ended", "Lasted", "Detail"], all.slice(0, SHOWN).map((each) => [
+    each.check, when(each.started_at), each.ended_at ? when(each.ended_at) : badge("goes on", "bad"),
+    duration(((each.ended_at ? Date.parse(each.ended_at) : Date.now()) - Date.parse(each.started_at)) / 1000), each.detail,
+  ])) : hint("None.")),
 };
 
 export const alerts = {

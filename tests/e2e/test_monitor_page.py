@@ -102,7 +102,7 @@ def test_poison_is_moved_back_and_said_so(served: Served, admin: Page) -> None:
     button = row.get_by_role("button", name="Move mail-events’s poison messages back")
     button.focus()
     admin.keyboard.press("Enter")
-    expect(admin.locator("#done")).to_have_text("3 messages of mail-events were moved back.")
+    expect(admin.locator("#done")).to_have_text("3 messages of mail-events moved back.")
     expect(row).not_to_contain_text("send (3)")
     assert served.run(served.app.storage.queues.count("mail-events")) == 3
 
