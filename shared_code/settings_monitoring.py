@@ -20,3 +20,7 @@ class MonitoringSettings:
     alert_webhook_url: str = setting(
         "ALERT_WEBHOOK_URL", "", "where alerts are posted as JSON that Slack understands", to.base_url, secret=True
     )
+    alert_error_percent: Decimal = setting(
+        "ALERT_ERROR_PERCENT", "5", "per cent of ten minutes' requests that fail (5xx) before there is an alert", to.percent
+    )
+    alert_p95_ms: int = setting("ALERT_P95_MS", "3000", "milliseconds for 95 of 100 requests before there is an alert", to.integer)

@@ -19,5 +19,7 @@ def register(app: func.FunctionApp, container: Container) -> None:
     @app.function_name("common_probe")
     @app.timer_trigger(arg_name="timer", schedule="0 * * * * *", run_on_startup=False, use_monitor=True)
     async def common_probe(timer: func.TimerRequest) -> None:
-        """Every minute: this app's dependencies are probed."""
+        """Every minute: this app's dependencies are probed; the app that runs monitoring then looks whether operators must know."""
         await container.prober.run()
+        if "monitoring" in container.settings.services:
+            await container.alerts.evaluate()

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from shared_code.web.endpoint import Endpoint
 
-from . import announcements, metrics, operator_page, statistics, status_page, traffic, traffic_series, uptime
+from . import alerts, announcements, metrics, operator_page, statistics, status_page, traffic, traffic_series, uptime
 
 router = APIRouter(tags=["monitoring"], route_class=Endpoint)
 
@@ -16,3 +16,4 @@ status_page.add_routes(router)
 traffic.add_routes(router)
 metrics.add_routes(router)
 traffic_series.add_routes(router)
+alerts.add_routes(router)

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 from shared_code import __version__
 
-from .probing import ProbingParts
-from .traffic import TrafficParts
+from .alerting import AlertingParts
 
 if TYPE_CHECKING:
     from shared_code.monitoring.announcements import Announcements
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from shared_code.monitoring.status import StatusPage
 
 
-class MonitoringParts(ProbingParts, TrafficParts):
+class MonitoringParts(AlertingParts):
     @cached_property
     def announcements(self) -> "Announcements":
         from shared_code.monitoring.announcements import Announcements

@@ -1,6 +1,9 @@
 """Other people's servers: whether one answers, and one that is told something."""
 
+import asyncio
+import ssl
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from shared_code.errors import UpstreamFailed, UpstreamTimeout
@@ -32,3 +35,20 @@ async def _request(method: str, url: str, **options: Any) -> None:
         raise UpstreamFailed("our key is refused")
     if not 200 <= status < 300:
         raise UpstreamFailed(f"it answers {status}")
+
+
+async def certificate_expiry(host: str, port: int) -> datetime:
+    """When a server's certificate expires. Raises UpstreamFailed when it is not valid, UpstreamTimeout when no TLS comes about."""
+    context = await asyncio.to_thread(ssl.create_default_context)
+    try:
+        async with asyncio.timeout(SECONDS):
+            _, writer = await asyncio.open_connection(host, port, ssl=context)
+    except ssl.SSLCertVerificationError as error:
+        raise UpstreamFailed(error.verify_message) from None
+    except (OSError, TimeoutError):
+        raise UpstreamTimeout("nobody answers there") from None
+    try:
+        found = writer.get_extra_info("peercert")
+    finally:
+        writer.close()
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(found["notAfter"]), UTC)

@@ -149,6 +149,12 @@ class Reconciliation:
             raise _running() from None  # ours was taken for dead; the other goes on where we were
 
 
+async def last_report(tables: Tables) -> Report | None:
+    """The newest report, which may not be finished; None before the first. One storage call."""
+    row = await tables.get(TABLE, PARTITION, CURRENT)
+    return _report(row) if row else None
+
+
 def _reason(fields: Sequence[str]) -> str:
     if "missing" in fields:
         return "Stripe holds it and the mirror did not: its events were lost, or it is older than the webhook"

@@ -45,6 +45,8 @@ DEFAULTS = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": "Application Insights is what this deployment has",
     "SLO_OBJECTIVE": "a matter of the product",
     "ALERT_EMAILS": "empty until mail is wanted",
+    "ALERT_ERROR_PERCENT": "a matter of the product",
+    "ALERT_P95_MS": "a matter of the product",
 }
 HOST = re.compile(r"AzureWebJobs|FUNCTIONS_|APPLICATIONINSIGHTS_")
 # https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations
