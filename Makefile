@@ -1,6 +1,6 @@
 # `make start` and `make test` set up all they need: Python >= 3.11, Node >= 20 and make are enough.
 .DEFAULT_GOAL := help
-.PHONY: help start demo test check func clean
+.PHONY: help start demo test check func preflight costs clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -30,6 +30,12 @@ func: .venv/stamp node_modules/stamp local.settings.json    ## the same app unde
 	@trap 'kill 0' EXIT; mkdir -p .data/azurite; \
 	node node_modules/azurite/dist/src/azurite.js --silent --disableTelemetry --skipApiVersionCheck --location .data/azurite & \
 	. $(BIN)/activate; func start --port $(PORT)
+
+preflight: .venv/stamp                                      ## probe a deployment: URL=https://… TOKEN=… [ARGS=--long]
+	@TOKEN="$(TOKEN)" $(BIN)/python -m local.preflight $(URL) $(ARGS)
+
+costs: .venv/stamp                                          ## what a deployment costs a month, and a million requests: [ARGS=…]
+	@$(BIN)/python infra/costs.py $(ARGS)
 
 clean:           ## remove what was installed and what local runs have kept
 	rm -rf .venv .venv-azure node_modules .data .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
