@@ -48,10 +48,7 @@ def worst_case(body: Mapping[str, Any], model: Model) -> Usage:
     tokens = PER_REQUEST + PER_MESSAGE * entries + images * _image_tokens(model) + text
     prediction = _bytes(body["prediction"]) if "prediction" in body else 0  # rejected words are billed as output
     choices = _count(body.get("n"), 1, MOST_CHOICES)
-    # What a route does not know, an upstream may pass over: only its own limits bind it. Of two, whichever it goes by.
-    limits = [body.get(name) for name in (("max_completion_tokens", "max_tokens") if "messages" in body else ("max_output_tokens",))]
-    named = [limit for limit in limits if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0]
-    output = min(max(named, default=model.max_output_tokens), model.max_output_tokens, model.context_window)
+    output = min(_most_output(body, model), model.max_output_tokens, model.context_window)
     return Usage(min(tokens, model.context_window), 0, choices * output + prediction)
 
 
@@ -65,6 +62,18 @@ def estimated_usage(body: Mapping[str, Any], model: Model, output: str | int, *,
     tokens = 3 + 4 * entries + LIKELY_IMAGE * images + _tokens(text)
     size = output if isinstance(output, int) else len(output.encode("utf-8", "replace"))
     return Usage(min(tokens, worst.input_tokens), 0, min(max(_tokens(size), pieces if size else 0), worst.output_tokens), estimated=True)
+
+
+def _most_output(body: Mapping[str, Any], model: Model) -> int:
+    """By the limits of the API that the body is of, and of both where it could be either: an upstream passes over what its API does not
+    know. Of two limits of one API, whichever the upstream goes by."""
+    found = 0
+    for of_it, names in (("messages" in body, ("max_completion_tokens", "max_tokens")), ("input" in body, ("max_output_tokens",))):
+        limits = [body.get(name) for name in names] if of_it else []
+        named = [limit for limit in limits if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0]
+        if of_it:
+            found = max(found, max(named, default=model.max_output_tokens))
+    return found or model.max_output_tokens
 
 
 def _read(body: Mapping[str, Any]) -> tuple[int, int, int]:
