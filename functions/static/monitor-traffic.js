@@ -27,7 +27,8 @@ export const traffic = {
 };
 
 function budget(slo) {
-  const left = slo.budget.left === null ? "–" : percent(100 * slo.budget.left);
+  const share = slo.budget.left === null ? "–" : percent(Math.round(1000 * slo.budget.left) / 10);
+  const left = slo.budget.left < 0 ? badge(share, "bad") : share;
   const tiles = [
     ["Error budget left", left, `of ${slo.budget.window_days} days; the objective is ${percent(slo.objective)}`],
     ["Requests", compact(slo.budget.requests), `${number(slo.budget.errors)} failed in ${slo.budget.window_days} days`],

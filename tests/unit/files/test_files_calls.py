@@ -122,3 +122,19 @@ async def test_small_routes(watched: Watch) -> None:
     storage.calls.clear()
     await alice.post(f"/api/files/{granted['file_id']}/complete")
     assert storage.cost <= 4, storage.calls
+
+
+async def test_what_statistics_follow_is_written_behind_the_answer(watched: Watch) -> None:
+    storage, app, alice = watched
+    await stored(alice)
+    storage.calls.clear()
+    assert (await upload(alice)).status_code == 201
+    before = len(storage.calls)
+    await app.container.changes("files").flush()
+    assert storage.calls[before:] == ["tables.batch"], "one for all owners"
+    await stored(alice)
+    await app.container.changes("files").flush()
+    assert "tables.batch" in storage.calls
+    storage.calls.clear()
+    await app.container.changes("files").flush()
+    assert storage.calls == [], "once for an owner and window"

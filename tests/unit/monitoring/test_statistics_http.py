@@ -117,3 +117,15 @@ async def test_queues_and_replay(admin: Admin) -> None:
     assert [row.values["kind"] for row in trail].count("poison_replayed") == 1
     missing = await client.post("/api/monitoring/queues/azure-webjobs/replay")
     assert (missing.status_code, missing.json()["code"]) == (404, "queue_not_found")
+
+
+async def test_six_apps_keep_their_own_feeds_and_monitoring_reads_their_rows() -> None:
+    files = make_app(SERVICES="files")
+    auth, monitoring = files.sibling(SERVICES="auth"), files.sibling(SERVICES="monitoring")
+    async with auth.client() as client:
+        await register(client)
+    await auth.container.user_statistics.roll_up()
+    await files.container.files_statistics.roll_up()
+    assert await monitoring.container.statistics.record() == {"users": 1, "files": 0, "files_deleted": 0, "bytes": 0}
+    assert (await monitoring.container.statistics.history("1d")).series["users"] == [1]
+    assert (await monitoring.container.statistics.latest())["payments"] is None, "nobody has rolled payments up yet"
