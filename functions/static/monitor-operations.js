@@ -1,5 +1,5 @@
 // What happens and whom it touches: probes, incidents, alerts, instances, and what people are told.
-import { ago, badge, button, bytes, duration, el, hint, millis, number, percent, table, when } from "./monitor-dom.js";
+import { ago, badge, button, bytes, count, duration, el, hint, millis, number, percent, table, when } from "./monitor-dom.js";
 import { send } from "./monitor-session.js";
 
 const SHOWN = 20;
@@ -31,11 +31,15 @@ export const incidents = {
 export const alerts = {
   load: (ask) => ask("/api/monitoring/alerts"),
   show: (found, again, tell) => [
-    found.items.length ? table("Alerts", ["Alert", "State", "Since", "Detail"], found.items.map((each) => [
-      each.title ?? each.rule ?? each.name, state(each.status ?? each.state), when(each.since ?? each.started_at ?? each.fired_at), each.detail ?? each.text,
-    ])) : hint("Nothing is alarming."),
+    found.items.length ? table("Alerts", ["Alert", "State", "Since", "Detail", "Told"], found.items.slice(0, SHOWN).map((each) => [
+      each.title, state(each.status), when(each.since), each.detail, ago(each.notified_at),
+    ])) : hint("Nothing alarms, and nothing has in 30 days."),
     el("p", { class: "buttons" }, button("Send a test", async () => {
-      await tell(async () => { await send("POST", "/api/monitoring/alerts/test"); return "A test alert is on its way."; });
+      await tell(async () => {
+        const sent = await send("POST", "/api/monitoring/alerts/test");
+        const webhook = { sent: "the webhook took it", failed: `the webhook failed: ${sent.detail}`, not_configured: "no webhook is configured" }[sent.webhook];
+        return `${sent.mails ? `${count(sent.mails, "mail")} handed in` : "No address is configured"}; ${webhook}.`;
+      });
       again();
     }, { key: "alert test" })),
   ],

@@ -107,6 +107,12 @@ def test_poison_is_moved_back_and_said_so(served: Served, admin: Page) -> None:
     assert served.run(served.app.storage.queues.count("mail-events")) == 3
 
 
+def test_a_test_alert_says_where_it_went(admin: Page) -> None:
+    expect(filled(admin, "alerts")).to_contain_text("Nothing alarms")
+    admin.get_by_role("button", name="Send a test").click()
+    expect(admin.locator("#done")).to_have_text("No address is configured; no webhook is configured.")
+
+
 def test_an_announcement_is_written_and_closed(served: Served, admin: Page) -> None:
     section = filled(admin, "announcements")
     section.get_by_text("Write an announcement").click()
