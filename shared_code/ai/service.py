@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,21 +36,6 @@ class Whole:
     cost: int
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """``cost`` is in micro-dollars; ``finish_reason`` is OpenAI's: ``stop``, ``length``, ``content_filter``, ``tool_calls``."""
-
-    finish_reason: str
-    usage: Usage
-    model: str
-    cost: int
-
-
 class Gateway:
     def __init__(self, directory: Directory, attempts: Attempts, meter: Meter) -> None:
         self.directory = directory
@@ -61,25 +46,9 @@ class Gateway:
         what becomes of the provider's failures (``attempts.to_domain``); after a stream has begun, only its last event tells."""
         return await self._answer(spender, requests.read(operation, raw))
 
-    async def pieces(self, spender: Spender, body: Mapping[str, Any]) -> AsyncGenerator[Text | End, None]:
-        """A chat completion as text: pieces of it, then exactly one End. Raises what ``answer`` does before the first piece, and
-        UpstreamFailed or UpstreamTimeout when the provider's stream fails later. Closing it cancels the provider's work and settles."""
-        stream = await self.stream(spender, body)
-        stream.watcher.keep_text()
-        frames = stream.frames()
-        try:
-            async for _ in frames:
-                if text := stream.watcher.take_text():
-                    yield Text(text)
-        finally:
-            await frames.aclose()
-            await stream.aclose()
-        if stream.failure is not None:
-            raise stream.failure
-        yield End(stream.watcher.finish_reason or "stop", stream.usage, stream.model.name, stream.cost)
-
     async def stream(self, spender: Spender, body: Mapping[str, Any]) -> Stream:
-        """A chat completion under way, for who wants to know what it used also where it is closed early. Raises as ``answer`` does."""
+        """A chat completion under way, for callers in this process: its ``watcher`` has the text, and it knows what it used also where
+        it is closed early. Raises as ``answer`` does."""
         stream = await self._answer(spender, requests.of("chat", {**body, "stream": True}))
         assert isinstance(stream, Stream)
         return stream

@@ -47,7 +47,8 @@ class AiParts(MeteringParts):
 
     def check_settings(self) -> None:
         super().check_settings()
-        _ = self.ai_configured
+        if self.settings.ai_models or self.settings.azure_openai_deployment:
+            _ = self.ai_configured
 
     @property
     def ai_configured(self) -> bool:
