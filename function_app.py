@@ -6,12 +6,14 @@ from shared_code import startup  # before all others: it makes their import chea
 from functions.composition import compose
 from shared_code.container import Container
 from shared_code.settings import get_settings
+from shared_code.telemetry import setup as telemetry
 from shared_code.web import azure_http, logs
 
 settings = get_settings()
-logs.configure(settings)
 container = Container(settings)
-app, web = compose(container)
+collected = telemetry.start(settings, container.instance_id)
+logs.configure(settings, correlate=collected and collected.correlate, emit=collected and collected.emit)
+app, web = compose(container, collected and collected.tracing)
 startup.finish()
 
 __all__ = ["app", "azure_http", "web"]  # importing azure_http is what switches HTTP streaming on in the worker

@@ -12,9 +12,10 @@ from functions.dependencies import client_address
 from shared_code.container import Container
 from shared_code.web import app as web_app
 from shared_code.web import bridge
+from shared_code.web.context import Tracing
 
 
-def compose(container: Container) -> tuple[func.FunctionApp, FastAPI]:
+def compose(container: Container, tracing: Tracing | None = None) -> tuple[func.FunctionApp, FastAPI]:
     """The functions of the services that the settings name, and the FastAPI app behind the HTTP ones.
 
     Nothing of a service that is not named is imported.
@@ -22,14 +23,14 @@ def compose(container: Container) -> tuple[func.FunctionApp, FastAPI]:
     container.check_settings()
     enabled = ["mail", *container.settings.services]  # every app sends mail
     routers = [common_http.router, *(importlib.import_module(f"functions.{service}.http").router for service in enabled)]
-    web = web_app.build(container.settings, routers, on_first_request=container.preload, observe=container.traffic.observe)
+    web = web_app.build(container.settings, routers, on_first_request=container.preload, observe=container.traffic.observe, tracing=tracing)
     web.state.container = container
     web.state.authenticator = TokenAuthenticator(container)
     web.state.client_address = client_address
     web.state.idempotency = lambda: container.idempotency  # storage is opened by the first request that needs it
 
     app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-    bridge.register(app, web, web.router.routes)
+    bridge.register(app, web, web.router.routes, with_context=tracing is not None)
     common_jobs.register(app, container)
     for service in enabled:
         importlib.import_module(f"functions.{service}.jobs").register(app, container)

@@ -7,6 +7,8 @@ import anyio
 import httpx
 import stripe
 
+from shared_code import telemetry
+
 
 class StripeHttp(stripe.HTTPClient):
     """The SDK's interface to whoever sends its requests. A request that has no answer may be sent again: see its idempotency key."""
@@ -24,7 +26,9 @@ class StripeHttp(stripe.HTTPClient):
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         try:
-            response = await self._http.request(method, url, headers=headers, content=post_data or None)
+            with telemetry.dependency("stripe", method.upper()) as span:
+                response = await self._http.request(method, url, headers=headers, content=post_data or None)
+                span.set({"http.response.status_code": response.status_code})
         except httpx.HTTPError as error:
             self._no_answer(error)
         return response.content, response.status_code, response.headers

@@ -51,7 +51,7 @@ class BlobRequests:
         async def once() -> Answer:
             return await self._once(method, path, query, headers, body)
 
-        return await tried("blob", once, repeatable=repeatable)
+        return await tried("blob", once, repeatable=repeatable, method=method, place=path.split("/")[1])
 
     async def _once(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer:
         path = self._path + path

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import ClientConnectorError, ClientError, ConnectionTimeoutError
 
+from .. import telemetry
 from ..errors import StorageUnavailable
 
 if TYPE_CHECKING:
@@ -31,16 +32,26 @@ class Answer(NamedTuple):
     parts: Sequence["Part"] = ()
 
 
-async def tried(service: str, once: Callable[[], Awaitable[Answer]], *, repeatable: bool) -> Answer:
+async def tried(
+    service: str, once: Callable[[], Awaitable[Answer]], *, repeatable: bool, method: str = "", place: str = ""
+) -> Answer:
     """The service's answer, whatever its status, once it is none of passing trouble (408, 429, 5xx).
 
     Tried up to three times. What reached no server, and what a server refused for now, is always tried again; an answer
     lost on its way only if the request is ``repeatable`` (though aiohttp by itself repeats GET, PUT and DELETE once); a
     silent server (read timeout) never, since that would hold the caller for minutes.
     ``StorageUnavailable`` when nothing helped: never with the URL in it, which may hold a signature or a person's name.
+    ``place``: the table or the container, for traces; never more of the path.
     """
+    with telemetry.dependency(service, method) as span:
+        answer, tries = await _tried(service, once, repeatable)
+        span.set({"http.response.status_code": answer.status, "lydian.place": place, "http.request.resend_count": tries - 1})
+        return answer
+
+
+async def _tried(service: str, once: Callable[[], Awaitable[Answer]], repeatable: bool) -> tuple[Answer, int]:
     deadline, reason = monotonic() + PATIENCE, ""
-    for pause in (*PAUSES, None):
+    for number, pause in enumerate((*PAUSES, None), 1):
         try:
             answer = await once()
         except (ClientConnectorError, ConnectionTimeoutError) as error:
@@ -54,7 +65,7 @@ async def tried(service: str, once: Callable[[], Awaitable[Answer]], *, repeatab
                 break
         else:
             if answer.status not in _TRIED_AGAIN:
-                return answer
+                return answer, number
             reason = f"status {answer.status}"
         if pause is None or monotonic() > deadline:
             break

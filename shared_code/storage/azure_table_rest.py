@@ -51,7 +51,7 @@ class TableRequests:
         async def once() -> Answer:
             return unwrap(await self._once(method, path, query, body, headers or {}))
 
-        return await tried("table", once, repeatable=repeatable)
+        return await tried("table", once, repeatable=repeatable, method=method, place=path.lstrip("/").partition("(")[0])
 
     async def _once(self, method: str, path: str, query: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         account = self._account

@@ -15,7 +15,7 @@ from shared_code import __version__
 from shared_code.errors import LydianError
 from shared_code.settings import Settings
 
-from .context import Observe, RequestContext
+from .context import Observe, RequestContext, Tracing
 from .endpoint import Endpoint
 from .problems import from_error, problem
 
@@ -31,6 +31,7 @@ def build(
     *,
     on_first_request: Callable[[], None] = lambda: None,
     observe: Observe | None = None,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """An app with the routers' routes. The caller sets ``state.authenticator``, ``state.container``, ``state.idempotency`` (a
     function that gives it) and ``state.client_address`` (one that gives a request's)."""
@@ -59,7 +60,7 @@ def build(
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    app.add_middleware(RequestContext, log_requests=settings.log_format == "json", on_first_request=on_first_request, observe=observe)
+    app.add_middleware(RequestContext, log_requests=settings.log_format == "json", on_first_request=on_first_request, observe=observe, tracing=tracing)
     return app
 
 

@@ -89,6 +89,20 @@ async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None
     await app(scope, receive, send)
 
 
+def with_host_trace(handle: Handler) -> Callable[[Request, func.Context], Awaitable[Response]]:
+    """A handler that also takes what the host says of the invocation: its id, and the trace that it belongs to."""
+
+    async def traced(req: Request, context: func.Context) -> Response:
+        state = req.scope.setdefault("state", {})
+        state["invocation_id"] = context.invocation_id
+        of_host = context.trace_context
+        if getattr(of_host, "trace_parent", None):
+            state["host_trace"] = (of_host.trace_parent, of_host.trace_state)
+        return await handle(req)
+
+    return traced
+
+
 def make_handler(app: ASGIApp) -> Handler:
     """The body of an HTTP-triggered function that runs ``app`` for its request.
 
@@ -156,17 +170,20 @@ def make_handler(app: ASGIApp) -> Handler:
     return handle
 
 
-def register(functions: func.FunctionApp, app: ASGIApp, routes: Iterable[Any]) -> None:
-    """Make one HTTP-triggered function of each FastAPI route, and the fallback that answers everything else."""
+def register(functions: func.FunctionApp, app: ASGIApp, routes: Iterable[Any], *, with_context: bool = False) -> None:
+    """Make one HTTP-triggered function of each FastAPI route, and the fallback that answers everything else.
+
+    ``with_context``: take the host's trace too; without a use for it, nothing stands between the host and the handler.
+    """
     for route in routes:
         path = route.path.lstrip("/")
         if path:  # the host takes an empty route for "use the function's name": `/` is the fallback's
             methods = sorted(route.methods | ({"HEAD"} if "GET" in route.methods else set()))
-            _register(functions, app, route.operation_id or route.name, path, methods)
-    _register(functions, app, FALLBACK, "{*path}", None)  # None: every method there is
+            _register(functions, app, route.operation_id or route.name, path, methods, with_context)
+    _register(functions, app, FALLBACK, "{*path}", None, with_context)  # None: every method there is
 
 
-def _register(functions: func.FunctionApp, app: ASGIApp, name: str, path: str, methods: list[str] | None) -> None:
-    handler = make_handler(app)
+def _register(functions: func.FunctionApp, app: ASGIApp, name: str, path: str, methods: list[str] | None, with_context: bool) -> None:
+    handler = with_host_trace(make_handler(app)) if with_context else make_handler(app)
     handler.__name__ = name
     functions.function_name(name)(functions.route(route=path, methods=methods, auth_level=func.AuthLevel.ANONYMOUS)(handler))

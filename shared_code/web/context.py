@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import structlog
@@ -17,6 +18,16 @@ log = structlog.get_logger("lydian")
 SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 _VISIBLE = re.compile(rb"[\x21-\x7e]{1,128}")
+
+
+class Tracing(Protocol):
+    def request(self, headers: list[tuple[bytes, bytes]], state: dict[str, Any]) -> AbstractContextManager[None]:
+        """Around a request. ``state``: the scope's; ``trace_id`` is left there."""
+
+    def answered(
+        self, *, function: str | None, route: str | None, method: str, status: int, seconds: float, request_id: str, user_id: str | None
+    ) -> None:
+        """Told within ``request``, at its end. ``route``: the template, never the path."""
 
 
 _LARGE_BODY = 256 * 1024
@@ -46,17 +57,29 @@ class RequestContext:
     """
 
     def __init__(
-        self, app: ASGIApp, *, log_requests: bool, on_first_request: Callable[[], None] = lambda: None, observe: Observe | None = None
+        self,
+        app: ASGIApp,
+        *,
+        log_requests: bool,
+        on_first_request: Callable[[], None] = lambda: None,
+        observe: Observe | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.app = app
         self.log_requests = log_requests
-        self._observe, self._warm = observe, False
+        self._observe, self._warm, self._tracing = observe, False, tracing
         self._on_first_request: Callable[[], None] | None = on_first_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-            return
+        elif self._tracing is None:
+            await self._handle(scope, receive, send)
+        else:
+            with self._tracing.request(scope["headers"], scope.setdefault("state", {})):
+                await self._handle(scope, receive, send)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (prepare := self._on_first_request) is not None:
             self._on_first_request = None
             prepare()
@@ -103,8 +126,18 @@ class RequestContext:
             function, method = getattr(scope.get("route"), "name", None), "HEAD" if head else scope["method"]
             if self._observe is not None:
                 self._observe(function, method, status, first or whole, whole, streamed=streamed, cold=cold)
+            user_id = getattr(state.get("caller"), "user_id", None)
+            if self._tracing is not None:
+                self._tracing.answered(
+                    function=function,
+                    route=getattr(scope.get("route"), "path", None),
+                    method=method,
+                    status=status or 500,
+                    seconds=whole,
+                    request_id=identifier,
+                    user_id=user_id,
+                )
             if self.log_requests:
-                caller = state.get("caller")
                 log.info(
                     "request",
                     method=method,
@@ -112,7 +145,7 @@ class RequestContext:
                     status=status,
                     **({"code": state["problem"]} if "problem" in state else {}),
                     duration_ms=round(whole * 1000, 2),
-                    user_id=getattr(caller, "user_id", None),
+                    user_id=user_id,
                 )
             structlog.contextvars.unbind_contextvars("request_id")
 

@@ -2,21 +2,26 @@
 
 import logging
 import sys
-from typing import Any
 
 import structlog
+from structlog.typing import Processor
 
 from shared_code.settings import Settings
 
 
-def configure(settings: Settings) -> None:
-    """Set up structlog once for the process; libraries' warnings take the same way out."""
+def configure(settings: Settings, *, correlate: Processor | None = None, emit: Processor | None = None) -> None:
+    """Set up structlog once for the process; libraries' warnings take the same way out.
+
+    ``correlate`` adds to each line to which trace it belongs. ``emit`` takes the lines in place of the standard output.
+    """
     level = getattr(logging, settings.log_level.upper())
     console = settings.log_format == "console"
     # Not structlog's own choice, which prints local variables: passwords and tokens among them.
     tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-    if console:
-        last: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+    if emit is not None:
+        last: list[Processor] = [structlog.processors.format_exc_info, emit]
+    elif console:
+        last = [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)]
     else:
         last = [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
     structlog.configure(
@@ -24,6 +29,7 @@ def configure(settings: Settings) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([correlate] if correlate is not None else []),
             *last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -94,9 +94,15 @@ def from_error(scope: Scope, error: errors.LydianError) -> Response:
     return problem(scope, status, error.code, error.message or http.HTTPStatus(status).phrase, extra=error.extra, headers=headers)
 
 
+def _traced(scope: Scope) -> dict[str, str]:
+    """The request's trace, which is over when its failure is logged."""
+    found = scope.get("state", {}).get("trace_id")
+    return {"trace_id": found} if found else {}
+
+
 def internal_error(scope: Scope, error: BaseException) -> Response:
     """The answer to a failed invocation: nothing internal leaks, the log holds the trace under the same request id."""
-    log.error("unhandled_error", exc_info=error, request_id=request_id(scope), path=masked_path(scope.get("path", "")))
+    log.error("unhandled_error", exc_info=error, request_id=request_id(scope), **_traced(scope), path=masked_path(scope.get("path", "")))
     response = problem(scope, 500, "internal_error", "Something went wrong on our side. The request id identifies it in our log.")
     response.raw_headers += [(b"x-request-id", request_id(scope).encode()), *SECURITY_HEADERS]
     return response
