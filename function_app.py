@@ -12,8 +12,8 @@ from shared_code.web import azure_http, logs
 settings = get_settings()
 container = Container(settings)
 collected = telemetry.start(settings, container.instance_id)
-logs.configure(settings, correlate=collected and collected.correlate, emit=collected and collected.emit)
-app, web = compose(container, collected and collected.tracing)
+logs.configure(settings, correlate=collected.correlate, emit=collected.emit)
+app, web = compose(container, collected.tracing)
 startup.finish()
 
 __all__ = ["app", "azure_http", "web"]  # importing azure_http is what switches HTTP streaming on in the worker

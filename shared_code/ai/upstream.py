@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import structlog
 
+from shared_code import telemetry
 from shared_code.errors import LydianError, UpstreamFailed
 
 from .models import Model, Operation
@@ -102,8 +103,9 @@ class OpenAIUpstream:
             path = f"/deployments/{quote(model.deployment, safe='')}{path}"
         client = self._client(http, model, by_version=by_version)
         try:
-            async with asyncio.timeout(within):
-                return Received(await self._call(client, "POST", path, body))
+            with telemetry.dependency(model.provider, operation, {"gen_ai.request.model": model.name}):  # until the answer begins
+                async with asyncio.timeout(within):
+                    return Received(await self._call(client, "POST", path, body))
         except TimeoutError:
             raise NoAnswer(f"no answer within {within:.0f} s", timed_out=True) from None
 

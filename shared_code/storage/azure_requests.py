@@ -32,9 +32,7 @@ class Answer(NamedTuple):
     parts: Sequence["Part"] = ()
 
 
-async def tried(
-    service: str, once: Callable[[], Awaitable[Answer]], *, repeatable: bool, method: str = "", place: str = ""
-) -> Answer:
+async def tried(service: str, once: Callable[[], Awaitable[Answer]], *, repeatable: bool, method: str = "", place: str = "") -> Answer:
     """The service's answer, whatever its status, once it is none of passing trouble (408, 429, 5xx).
 
     Tried up to three times. What reached no server, and what a server refused for now, is always tried again; an answer

@@ -4,10 +4,13 @@ import logging
 import ssl
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.settings import settings
+
+from .. import telemetry
 
 CONNECTIONS = 256
 _LARGE = 1024 * 1024
@@ -20,6 +23,12 @@ class PieceByPieceTransport(AioHttpTransport):  # type: ignore[misc]  # exported
     """Writes large bodies to the socket in pieces: aiohttp would hand it all of the bytes at once, which blocks the loop."""
 
     async def send(self, request: Any, **config: Any) -> Any:
+        with telemetry.dependency(_service(request.url), request.method) as span:
+            response = await self._send(request, **config)
+            span.set({"http.response.status_code": response.status_code})
+            return response
+
+    async def _send(self, request: Any, **config: Any) -> Any:
         data = request.data
         if not isinstance(data, bytes) or len(data) <= _LARGE:
             return await super().send(request, **config)
@@ -28,6 +37,12 @@ class PieceByPieceTransport(AioHttpTransport):  # type: ignore[misc]  # exported
             return await super().send(request, **config)
         finally:
             request.data = data  # a retry starts from the first byte
+
+
+def _service(url: str) -> str:
+    """``blob``, ``queue`` or ``table``; an emulator's ports do not tell."""
+    names = (urlsplit(url).hostname or "").split(".")
+    return next((name for name in names[1:2] if name in ("blob", "queue", "table")), "storage")
 
 
 def open_session(*, local: bool) -> ClientSession:

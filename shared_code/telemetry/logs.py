@@ -1,5 +1,6 @@
 """Log lines as OpenTelemetry's log records."""
 
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -20,7 +21,7 @@ class Emitter:
     def __init__(self) -> None:
         self._logger = get_logger("lydian")
 
-    def __call__(self, _: Any, method: str, event: dict[str, Any]) -> str:
+    def __call__(self, _: Any, method: str, event: MutableMapping[str, Any]) -> str:
         level = str(event.pop("level", method))
         for name in ("timestamp", "trace_id", "span_id"):
             event.pop(name, None)  # the record has them

@@ -6,41 +6,43 @@ process has not sent when it ends, five seconds of spans and a minute of metrics
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared_code import __version__, telemetry
 from shared_code.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
+    from structlog.typing import Processor
 
     from .tracing import OpenTelemetry
 
 LIBRARIES = (
-    "aiohttp-client", "aiohttp-server", "azure_sdk", "django", "fastapi", "flask", "httpx", "httpx2", "psycopg2", "requests", "urllib", "urllib3",
-)  # fmt: skip
+    *("aiohttp-client", "aiohttp-server", "azure_sdk", "django", "fastapi", "flask"),
+    *("httpx", "httpx2", "psycopg2", "requests", "urllib", "urllib3"),
+)
 """What the distribution would trace by itself: all that we trace, a second time, and with whole URLs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
     """``correlate`` and ``emit`` are processors for structlog; where ``emit`` is one, log lines go out by it and by nothing else, since
-    the host sends to Application Insights what we print."""
+    the host sends to Application Insights what we print. All are None where no setting asks for telemetry."""
 
-    tracing: "OpenTelemetry"
-    correlate: Any
-    emit: Any = None
+    tracing: "OpenTelemetry | None" = None
+    correlate: "Processor | None" = None
+    emit: "Processor | None" = None
 
 
-def start(settings: Settings, instance_id: str) -> Telemetry | None:
-    """Begin to collect, for the life of the process; None where no setting asks for it, and then nothing is imported."""
+def start(settings: Settings, instance_id: str) -> Telemetry:
+    """Begin to collect, for the life of the process. Where no setting asks for it nothing is imported."""
     if not (settings.applicationinsights_connection_string or settings.otlp_endpoint):
-        return None
+        return Telemetry()
     from opentelemetry import metrics, trace
 
     from .tracing import OpenTelemetry, correlation
 
-    emit = None
+    emit: Processor | None = None
     if settings.applicationinsights_connection_string:
         from .logs import Emitter
 

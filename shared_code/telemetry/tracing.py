@@ -3,7 +3,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -119,7 +119,7 @@ def _context(traceparent: str | None, tracestate: str | None = None) -> Any:
     return context if trace.get_current_span(context).get_span_context().is_valid else None
 
 
-def correlation(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+def correlation(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: log lines say which trace and span they belong to."""
     context = trace.get_current_span().get_span_context()
     if context.is_valid:

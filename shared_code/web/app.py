@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
@@ -18,6 +19,9 @@ from shared_code.settings import Settings
 from .context import Observe, RequestContext, Tracing
 from .endpoint import Endpoint
 from .problems import from_error, problem
+
+OURS_ALONE: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
+"""FastAPI's own spans would double ours, and hold paths and queries: a share's token is in a path."""
 
 EXPOSED_HEADERS = [
     "X-Request-ID", "ETag", "Location", "Content-Disposition", "Content-Range", "Accept-Ranges", "Retry-After",
@@ -36,7 +40,7 @@ def build(
     """An app with the routers' routes. The caller sets ``state.authenticator``, ``state.container``, ``state.idempotency`` (a
     function that gives it) and ``state.client_address`` (one that gives a request's)."""
     # The OpenAPI document is served by functions/common, as a function of its own.
-    app = FastAPI(title="Lydian", version=__version__, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(title="Lydian", version=__version__, openapi_url=None, redirect_slashes=False, telemetry=OURS_ALONE)
     app.state.client_address = lambda request: request.client.host if request.client else ""
     for router in routers:
         # Not include_router: its wrapper would be matched again on every request.
@@ -60,7 +64,9 @@ def build(
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    app.add_middleware(RequestContext, log_requests=settings.log_format == "json", on_first_request=on_first_request, observe=observe, tracing=tracing)
+    app.add_middleware(
+        RequestContext, log_requests=settings.log_format == "json", on_first_request=on_first_request, observe=observe, tracing=tracing
+    )
     return app
 
 
