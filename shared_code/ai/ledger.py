@@ -221,7 +221,8 @@ class Ledger:
             held=known.held,
             settlements=settled,
             asks=asks,
-            largest=known.largest,
+            # A budget that is set is no request: nothing is leased for it.
+            largest=0 if all(isinstance(order, SetBudget) for order in orders) else known.largest,
         )
 
     @staticmethod
@@ -239,14 +240,17 @@ class Ledger:
         operations: list[Operation] = [Replace(ACCOUNT_KEY, values, known.etag) if known.etag else Insert(ACCOUNT_KEY, values)]
         operations += [Upsert(DAY_PREFIX + day, day_values(models)) for day, models in reckoned.flushed.items()]
         try:
-            etags = await self._tables.batch(TABLE, user_id, operations)
+            if len(operations) == 1:
+                etag = await self._tables.apply(TABLE, user_id, operations[0])
+            else:
+                etag = (await self._tables.batch(TABLE, user_id, operations))[0]
         except (AlreadyExists, EtagMismatch, Missing):
             known.failed()
             return False
         except BaseException:
             known.failed()
             raise
-        known.written(reckoned, settled, etags[0], self._me, self._clock.now())
+        known.written(reckoned, settled, etag, self._me, self._clock.now())
         if settled and self._changes is not None:
             self._changes.note(user_id, {settlement.month for settlement in settled})
         return True
