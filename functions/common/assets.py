@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 FOLDER = Path(__file__).resolve().parent.parent / "static"
 _SCRIPT, _STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
-_TYPES = {".js": _SCRIPT, ".css": _STYLE}
+_TYPES = {".js": _SCRIPT, ".css": _STYLE, ".svg": "image/svg+xml"}
 
 
 @functools.cache

@@ -144,6 +144,8 @@ def page(
     """A whole page. ``body`` is HTML; ``script``, ``styles`` and ``modules`` name assets: scripts need a ``policy`` of their own.
     ``head`` is HTML for the page's head."""
     load = "".join(f'<link rel="stylesheet" href="{assets.url(name)}">' for name in ("lydian.css", *styles))
+    if "img-src 'self'" in policy:
+        load += f'<link rel="icon" href="{assets.url("lydian.svg")}">'
     load += f'<script src="{assets.url(script)}" defer></script>' if script else ""
     load += "".join(f'<script type="module" src="{assets.url(name)}"></script>' for name in modules)
     return HTMLResponse(

@@ -142,7 +142,7 @@ async def test_the_front_door_shows_what_is_there() -> None:
 async def test_assets_under_their_version_may_be_kept(app: App) -> None:
     async with app.client() as client:
         page = Page((await client.get("/docs")).text)
-        (style,) = [str(attributes["href"]) for tag, attributes in page.tags if tag == "link"]
+        (style,) = [str(attributes["href"]) for tag, attributes in page.tags if attributes.get("rel") == "stylesheet"]
         assert re.fullmatch(r"/static/[0-9a-f]{12}/lydian\.css", style)
         kept = await client.get(style)
         assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"

@@ -49,7 +49,7 @@ async def test_nothing_is_inline_and_nothing_is_from_elsewhere() -> None:
 async def test_everything_it_loads_is_there_and_may_be_kept() -> None:
     _, page = await fetched()
     names = [*page.values("script", "src"), *page.values("link", "href")]
-    assert len(names) == 5
+    assert len(names) == 6
     async with make_app().client() as client:
         while names:
             loaded = await client.get(names.pop())
