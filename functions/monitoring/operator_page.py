@@ -67,7 +67,8 @@ async def monitor() -> Response:
     sections = "".join(_section(*panel) for panel in PANELS)
     body = f"""<header class="bar">
 <h1>Lydian <small>monitor</small></h1>
-<p id="state" role="status">Loading …</p>
+<p id="state">Loading …</p>
+<p id="change" class="unseen" role="status"></p>
 <p class="buttons" id="controls" hidden>
 <button type="button" id="pause" class="quiet" aria-pressed="false">Pause</button>
 <button type="button" id="refresh" class="quiet">Refresh</button>

@@ -61,18 +61,13 @@ export function bytes(value) {
   return `${plain.format(Math.round(value * 10) / 10)} ${units[at]}`;
 }
 
-// What Stripe's smallest unit is, where ISO 4217 says otherwise (https://docs.stripe.com/currencies).
-const DIGITS = { isk: 2, ugx: 2, mga: 0 };
+// What Stripe's smallest unit is (https://docs.stripe.com/currencies). Browsers know how many digits are written, which is another matter.
+const NONE = new Set("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split(" "));
+const THREE = new Set("bhd jod kwd omr tnd".split(" "));
 
 export function major(minor, currency) {
   if (minor === null || minor === undefined) return null;
-  let digits = DIGITS[currency];
-  try {
-    digits ??= new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
-  } catch {
-    digits = 2;
-  }
-  return minor / 10 ** digits;
+  return minor / (NONE.has(currency) ? 1 : THREE.has(currency) ? 1000 : 100);
 }
 
 export function money(value, currency) {

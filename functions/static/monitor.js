@@ -30,7 +30,9 @@ async function turn() {
   if (!signedIn() || last !== mine) return;
   const failed = results.filter((result) => !result).length;
   const at = new Date().toLocaleTimeString();
-  by("state").textContent = `${failed ? `${failed} of ${results.length} panels have no figures` : "Up to date"}, ${at}${paused ? ", paused" : ""}`;
+  const text = failed ? `${failed} of ${results.length} panels have no figures` : "Up to date";
+  by("state").textContent = `${text}, ${at}${paused ? ", paused" : ""}`;
+  if (by("change").textContent !== text) by("change").textContent = text; // read out when it changes, not every half minute
   plan();
 }
 

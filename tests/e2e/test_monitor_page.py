@@ -7,7 +7,9 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from functions.common.assets import url
 from shared_code.errors import StorageUnavailable
+from shared_code.payments.money import CURRENCIES, exponent
 from tests.e2e.conftest import ADMIN, Served
 from tests.unit.apps import PASSWORD, bearer
 from tests.unit.auth.totp_app import code as code_of
@@ -238,3 +240,25 @@ def test_nothing_sticks_out(served: Served, page: Page, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.goto(served.url)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_money_is_shown_in_the_units_that_stripe_counts(served: Served, page: Page) -> None:
+    page.goto(f"{served.url}/monitor")
+    shown = page.evaluate(
+        "async ([path, codes]) => { const { major } = await import(path); return codes.map((code) => major(1_000_000, code)); }",
+        [url("monitor-dom.js"), sorted(CURRENCIES)],
+    )
+    assert dict(zip(sorted(CURRENCIES), shown, strict=True)) == {code: 1_000_000 / 10 ** exponent(code) for code in CURRENCIES}
+
+
+def test_a_gap_is_a_gap_and_a_gain_across_it_is_none(served: Served, page: Page) -> None:
+    page.goto(f"{served.url}/monitor")
+    found = page.evaluate(
+        """async (path) => {
+            const { even, gains } = await import(path);
+            const { at, series } = even([0, 300, 900, 1200], { n: [1, 4, 10, 12] }, 300);
+            return [at, series.n, gains(series.n)];
+        }""",
+        url("monitor-charts.js"),
+    )
+    assert found == [[0, 300, 600, 900, 1200], [1, 4, None, 10, 12], [None, 3, None, None, 2]]
