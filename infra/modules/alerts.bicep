@@ -193,7 +193,7 @@ var queries = [
     meaning: 'More than 2 % of the answers are 5xx, by the app\'s own count, of at least 50.'
     query: '''
 AppMetrics
-| where Name == "http.server.request.duration"
+| where Name == "lydian.http.server.request.duration"
 | extend failed = toint(Properties["http.response.status_code"]) >= 500
 | summarize failures = sumif(ItemCount, failed), total = sum(ItemCount)
 | where total >= 50 and failures * 100.0 / total > 2'''

@@ -13,10 +13,12 @@ from shared_code.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
+    from opentelemetry.util.types import AttributeValue
     from structlog.typing import Processor
 
     from .tracing import OpenTelemetry
 
+DURATION = "http.server.request.duration"
 LIBRARIES = (
     *("aiohttp-client", "aiohttp-server", "azure_sdk", "django", "fastapi", "flask"),
     *("httpx", "httpx2", "psycopg2", "requests", "urllib", "urllib3"),
@@ -58,9 +60,11 @@ def start(settings: Settings, instance_id: str) -> Telemetry:
 def _resource(settings: Settings, instance_id: str) -> "Resource":
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
-    name = "lydian" if not settings.standalone else f"lydian-{'-'.join(settings.services)}"
-    own = Resource({"service.name": name, "service.version": __version__, "service.instance.id": instance_id})
-    return own.merge(OTELResourceDetector().detect())  # what the standard variables say wins
+    own: dict[str, "AttributeValue"] = {"service.version": __version__, "service.instance.id": instance_id}
+    if not (settings.applicationinsights_connection_string and settings.environment == "production"):
+        # There the distribution finds the function app's name, by which the host's own telemetry goes too.
+        own["service.name"] = "lydian" if not settings.standalone else f"lydian-{'-'.join(settings.services)}"
+    return Resource(own).merge(OTELResourceDetector().detect())  # what the standard variables say wins
 
 
 def _otlp(settings: Settings, instance_id: str) -> None:
@@ -84,12 +88,16 @@ def _application_insights(settings: Settings, instance_id: str) -> None:
     """By Microsoft's distribution, which authenticates as ``APPLICATIONINSIGHTS_AUTHENTICATION_STRING`` says. Of traces it keeps five
     a second unless ``OTEL_TRACES_SAMPLER`` says otherwise; metrics are whole."""
     from azure.monitor.opentelemetry import configure_azure_monitor
+    from opentelemetry.sdk.metrics.view import View
 
+    # Under its own name the exporter takes it for what the host counts as well, and drops the attributes that alerts ask for.
+    views = [View(instrument_name=DURATION, name=f"lydian.{DURATION}")]
     configure_azure_monitor(
         connection_string=settings.applicationinsights_connection_string,
         resource=_resource(settings, instance_id),
         logger_name="lydian.telemetry",  # not the root: what libraries log goes to the host already
         instrumentation_options={library: {"enabled": False} for library in LIBRARIES},
+        views=views,
         enable_live_metrics=False,
         enable_performance_counters=False,
         disable_offline_storage=True,  # it would write what was not sent to the disk of an instance that goes
