@@ -17,7 +17,7 @@ from counting import CountingProxy
 from support import Setup, banner, spread, table, verdict
 
 FIRST = 3
-QUIET, PATIENCE = 1.5, 15.0
+QUIET, PATIENCE = 0.4, 5.0
 """Seconds without a call that tell that a settlement is over, and the most to wait for them."""
 
 
@@ -72,4 +72,4 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 40)

@@ -44,7 +44,7 @@ def start(setup: Setup, base_url: str, model: str) -> Server:
         "DISABLE_ADMIN_UI": "True",
     }
     command = [str(COMMAND), "--config", str(path), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
-    return setup.start(command, port, "/health/liveliness", environment)
+    return setup.start(command, port, "/health/liveliness", environment, within=90)
 
 
 def version() -> str:

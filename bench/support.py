@@ -125,7 +125,7 @@ class Setup(ExitStack):
         variables = {"PORT": str(port), "STORAGE": azurite.connection_string, "NODE_ENV": "production", **environment}
         return self.start(["node", str(HERE / "peer" / "server.mjs")], port, "/health", variables)
 
-    def start(self, command: Sequence[str], port: int, path: str, environment: dict[str, str]) -> Server:
+    def start(self, command: Sequence[str], port: int, path: str, environment: dict[str, str], within: float = _START_LIMIT) -> Server:
         log = self.folder / f"{port}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -133,12 +133,12 @@ class Setup(ExitStack):
             )  # ours
         self.callback(_end, process)
         server = Server(process, port, log)
-        _wait(server, path)
+        _wait(server, path, within)
         return server
 
 
-def _wait(server: Server, path: str) -> None:
-    deadline = time.monotonic() + _START_LIMIT
+def _wait(server: Server, path: str, within: float) -> None:
+    deadline = time.monotonic() + within
     while True:
         if server.process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"did not start: {server.log.read_text(errors='replace')[-2000:]}")
