@@ -67,8 +67,10 @@ def main(count: int) -> None:
     table(("calls", "before the first text", "in all"), rows)
     print(f"before the first text, once warm: {shown(before[FIRST:])}")
     print(f"in all, once warm: {shown(whole[FIRST:])}")
-    most = max(len(each) for each in before[FIRST:])
-    verdict("allowed calls before the first text / ours, once warm", 1.0 / max(most, 1), 1.0)
+    # Keys and sessions are looked up again every five seconds, whatever the route is.
+    most = max(sum("/ai" in call for call in each) for each in before[FIRST:])
+    print(f"the gateway's own before the first text, at most: {most}")
+    verdict("allowed calls of the gateway before the first text / ours, once warm", 1.0 / max(most, 1), 1.0)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from .demo_ai import ask_about_photo
+from .demo_ai import ask_about_photo, talk
 from .demo_payments import pay
 
 WIDTH, HEIGHT = 4000, 3000
@@ -93,6 +93,9 @@ def run(url: str) -> None:
         number = 5
         if "ai" in services:
             ask_about_photo(client, file, number, step)
+            number += 1
+        if "chat" in services:
+            talk(client, file, number, step)
             number += 1
         if "payments" in services:
             pay(client, url, email, step, number)
