@@ -90,7 +90,7 @@ def test_figures_are_drawn_and_said(served: Served, page: Page) -> None:
     chart = page.get_by_role("group", name="Users")
     expect(chart.locator("canvas")).to_be_visible()
     expect(chart).to_contain_text("accounts: 3, highest 3")
-    page.get_by_label("Show").select_option("Last month")
+    page.locator("#figures").get_by_label("Show").select_option("Last month")
     expect(chart).to_contain_text("accounts: 3, highest 3")
     expect(page.get_by_role("group", name="AI cost")).to_contain_text("No points yet")
 
