@@ -223,7 +223,8 @@ def test_a_client_that_leaves_after_the_first_byte(ai: AiServer, ada: User) -> N
     ai.serve(text("bye", LONG * 10, tick=50, chunk=10))
     before = ai.connections()
     with ada.stream("POST", PATH, json=body("bye")) as answer:
-        assert any(frame["choices"][0]["delta"].get("content") for frame in frames_of(answer))
+        frames = frames_of(answer)  # kept: an iterator that is let go closes the connection
+        assert any(frame["choices"][0]["delta"].get("content") for frame in frames)
         assert all_that_is_left(ada).body["error"]["code"] == "insufficient_quota"
         left = time.monotonic()
     eventually(lambda: ai.connections() <= before, 5, "the upstream's end")
