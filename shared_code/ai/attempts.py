@@ -10,6 +10,7 @@ import structlog
 from shared_code import errors
 from shared_code.errors import LydianError, Unavailable, UpstreamFailed, UpstreamTimeout
 
+from .beginning import begun
 from .breaker import Breakers
 from .models import Model
 from .ports import Answer, NoAnswer, Refusal, Upstream
@@ -34,6 +35,9 @@ class Timeouts:
     """Until an attempt's stream begins."""
     plain: float = 210.0
     """Until an attempt's whole answer is made."""
+    first: float = 10.0
+    """Until a stream that has begun must have said something, to be given up for another if it breaks off before. Those that think for
+    longer are believed: the client's stream begins then, with comments in place of text."""
     begin: float = 220.0
     """For all attempts together."""
     whole: float = 570.0
@@ -69,7 +73,9 @@ class Attempts:
                 trying(model)
                 limit = self.timeouts.stream if request.stream else self.timeouts.plain
                 try:
-                    answer = await self._upstream.send(model, request.operation, body, within=min(limit, left))
+                    answer: Answer = await self._upstream.send(model, request.operation, body, within=min(limit, left))
+                    if request.stream:
+                        answer = await begun(answer, min(self.timeouts.first, left))
                 except (Refusal, NoAnswer, LydianError) as error:
                     failure = to_domain(error)
                     pause = self._judged(model, error, attempt)

@@ -377,3 +377,61 @@ async def test_a_providers_error_event_is_passed_on() -> None:
     assert await collect(answer.frames()) == [theirs]
     assert answer.failure is not None
     assert answer.failure.message == "overloaded"
+
+
+# --- before the first piece, nothing has gone to the client -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param([], id="ends"),
+        pytest.param([NoAnswer("it broke off")], id="breaks off"),
+        pytest.param([frame({"error": {"message": "overloaded", "code": "overloaded"}}), DONE], id="begins with an error"),
+        pytest.param([frame({"error": "overloaded"}, "error")], id="begins with an error's text"),
+    ],
+)
+async def test_a_stream_that_fails_before_it_says_anything_is_had_from_another(parts: list[Any]) -> None:
+    failed = [Reply(parts) for _ in range(3)]
+    scene = stage(*failed, Reply(HELLO))
+    answer = await opened(scene)
+    assert (await collect(answer.frames()))[-1] == DONE
+    assert scene.upstream.models == ["large"] * 3 + ["small"]
+    assert all(reply.closed for reply in failed)
+    assert booked(scene) == ("small", REPORTED)
+
+
+async def test_who_thinks_for_long_is_believed() -> None:
+    think = asyncio.Event()
+    scene = stage(Reply([think.wait, *HELLO]), timeouts=Timeouts(first=0.001))
+    frames = (await opened(scene)).frames()
+    first = asyncio.ensure_future(anext(frames))
+    await asyncio.sleep(0)
+    assert not first.done()
+    think.set()
+    assert await first == HELLO[0]
+    await frames.aclose()
+    assert scene.upstream.models == ["large"]
+
+
+async def test_a_client_that_leaves_while_the_model_thinks() -> None:
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    reply = Reply([forever])
+    scene = stage(reply, timeouts=Timeouts(first=0.001))
+    answer = await opened(scene)
+    await answer.aclose()
+    assert reply.closed
+    assert booked(scene)[1].output_tokens == 0
+    early = Reply([forever])
+    scene = stage(early)
+    opening = asyncio.ensure_future(opened(scene))
+    await until(lambda: scene.upstream.asked)
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert early.closed
+    await until(lambda: scene.meter.booked)
+    assert booked(scene)[0] == "large"
