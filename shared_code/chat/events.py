@@ -16,10 +16,10 @@ class ChatEvents:
         owner_id = str(event.get("user_id"))
         match event["kind"]:
             case "answered":
-                await self._index.update(owner_id)
                 await self._titles.make(owner_id, str(event["conversation_id"]), str(event["message_id"]))
+                await self._take_in(owner_id)
             case "index":
-                await self._index.update(owner_id)
+                await self._take_in(owner_id)
             case "conversation_deleted":
                 if not await self._removal.conversation(owner_id, str(event["conversation_id"])):
                     await self._events.send("chat", event)
@@ -30,3 +30,7 @@ class ChatEvents:
                     await self._events.send("chat", event)
             case _:
                 raise unknown("chat", event)
+
+    async def _take_in(self, owner_id: str) -> None:
+        if not await self._index.update(owner_id):
+            await self._events.send("chat", {"kind": "index", "user_id": owner_id})

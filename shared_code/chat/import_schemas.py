@@ -43,7 +43,7 @@ class ImportedUsage(BaseModel):
     input_tokens: Count = 0
     cached_tokens: Count = 0
     output_tokens: Count = 0
-    cost_usd: MicroDollars = 0
+    cost: MicroDollars = 0
     estimated: bool = False
 
 

@@ -12,7 +12,8 @@ from datetime import timedelta
 
 from shared_code import ids
 from shared_code.clock import Clock
-from shared_code.errors import InvalidInput
+from shared_code.errors import InvalidInput, StorageUnavailable
+from shared_code.storage.events import Events
 from shared_code.storage.ports import Delete, Insert, Missing, Operation, Tables
 
 from . import tree
@@ -37,8 +38,8 @@ class Placement:
 
 
 class Importing:
-    def __init__(self, tables: Tables, clock: Clock, contents: Contents) -> None:
-        self._tables, self._clock, self._contents = tables, clock, contents
+    def __init__(self, tables: Tables, clock: Clock, contents: Contents, events: Events) -> None:
+        self._tables, self._clock, self._contents, self._events = tables, clock, contents, events
 
     async def run(self, owner_id: str, document: ImportRequest) -> Conversation:
         """InvalidInput for ids that occur twice, parents that are not there, and circles. The conversation's own row comes
@@ -77,6 +78,10 @@ class Importing:
             await self._tables.apply(WORK, REMAINS, Delete(f"{owner_id}:{conversation_id}"))
         except Missing:
             pass
+        try:
+            await self._events.send("chat", {"kind": "index", "user_id": owner_id})
+        except StorageUnavailable:
+            pass  # the next answer has it taken in
         return conversation
 
     def _check_times(self, sources: Sequence[ImportedMessage]) -> None:
@@ -136,9 +141,9 @@ class Importing:
 def batches(operations: Sequence[tuple[int, Operation]]) -> list[list[Operation]]:
     """Operations with their sizes in characters, packed into what one batch takes."""
     found: list[list[Operation]] = []
-    size = MAX_CHARACTERS
+    size = 0
     for each, operation in operations:
-        if size + each > MAX_CHARACTERS or len(found[-1]) >= MAX_OPERATIONS:
+        if not found or size + each > MAX_CHARACTERS or len(found[-1]) >= MAX_OPERATIONS:
             found.append([])
             size = 0
         found[-1].append(operation)
@@ -192,7 +197,7 @@ def place_all(parents: Sequence[int | None]) -> Placement:
 
 
 def _usage(given: ImportedUsage) -> Usage:
-    return Usage(given.input_tokens, given.cached_tokens, given.output_tokens, given.cost_usd, given.estimated)
+    return Usage(given.input_tokens, given.cached_tokens, given.output_tokens, given.cost, given.estimated)
 
 
 def _refused(message: str, code: str, loc: tuple[str | int, ...]) -> InvalidInput:

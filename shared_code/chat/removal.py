@@ -38,7 +38,8 @@ class Removal:
                 if not await self._rows(owner_id, prefix, over):
                     return False
             await self._remove_blobs(blob_prefix(owner_id, conversation_id))
-            await self._index.forget(owner_id, conversation_id)  # taken in while we were at it
+            await self._index.update(owner_id)  # what waits to be taken in is there no more
+            await self._index.forget(owner_id, conversation_id)  # what was taken in while we were at it
         await self._delete(WORK, REMAINS, [f"{owner_id}:{conversation_id}"])
         return True
 

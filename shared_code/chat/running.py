@@ -30,6 +30,7 @@ FLUSH = 0.5
 """Seconds between two writes of a growing text, and between two looks whether it is to be stopped."""
 MAX_SECONDS = 9 * 60.0
 """The longest that an answer may take: the host ends a function, and its process, after ten minutes."""
+CONTENT_FILTER = "content_filter"
 MAX_RUNNING = 500
 """Answers that one process writes at a time."""
 
@@ -142,7 +143,7 @@ class Runs:
             status=ending.status,
             model=end.model or keeper.message.model,
             usage=end.usage,
-            finish_reason=ending.finish_reason or end.finish_reason,
+            finish_reason=ending.finish_reason or end.finish_reason or _reason(ending.error),
             error=to_failure(ending.error) if ending.error else None,
         )
         run.final = await self._finishing.finish(run.owner_id, message)
@@ -206,6 +207,11 @@ class _Keeper:
     async def _refreshed(self) -> Message:
         self.message = await self._finishing.current(self._run.owner_id, self.message)
         return self.message
+
+
+def _reason(error: BaseException | None) -> str | None:
+    """A prompt that is filtered is an error (Azure), an answer that is filtered is an end: readers look at one field."""
+    return CONTENT_FILTER if isinstance(error, LydianError) and error.code == CONTENT_FILTER else None
 
 
 async def _cancelled(*tasks: "asyncio.Task[Any]") -> None:

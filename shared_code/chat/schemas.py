@@ -105,7 +105,7 @@ class UsageResponse(BaseModel):
     cached_tokens: int
     output_tokens: int
     total_tokens: int
-    cost_usd: dollars.UsdText
+    cost: dollars.UsdText
     estimated: bool = Field(description="the model's server did not say: counted by us")
 
 
@@ -195,7 +195,7 @@ def message_fields(found: models.Message) -> dict[str, Any]:
             "cached_tokens": usage.cached_tokens,
             "output_tokens": usage.output_tokens,
             "total_tokens": usage.input_tokens + usage.output_tokens,
-            "cost_usd": dollars.usd(usage.cost_micro),
+            "cost": dollars.usd(usage.cost_micro),
             "estimated": usage.estimated,
         },
         "finish_reason": found.finish_reason,

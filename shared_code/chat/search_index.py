@@ -10,6 +10,7 @@ import json
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, cast
 
 from shared_code import ids
@@ -39,6 +40,8 @@ PART_CHARACTERS = 1_000_000
 MAX_PARTS = 16
 """About 16 million characters of each user; the oldest part goes when there is one more."""
 BATCH = 90
+TURN = timedelta(minutes=4)
+"""After this long a run stops, to be told again: a function may run for ten minutes."""
 TRIES = 8
 
 
@@ -112,12 +115,12 @@ class SearchIndex:
             return []
         return await asyncio.to_thread(_unpack, packed)
 
-    async def update(self, owner_id: str) -> None:
-        """Take in what waits. Safe to repeat, and in parallel."""
-        for attempt in range(TRIES):
-            rows = await self.waiting(owner_id, BATCH)
-            if not rows:
-                return
+    async def update(self, owner_id: str) -> bool:
+        """Take in what waits; False when there is more than one run may take. Safe to repeat, and in parallel."""
+        until, lost = self._clock.now() + TURN, 0
+        while rows := await self.waiting(owner_id, BATCH):
+            if self._clock.now() >= until or lost == TRIES:
+                return False
             state, new = await self.state(owner_id), await self.lines_of(owner_id, rows)
             parts, replaced = list(state.parts), []
             if new:
@@ -131,11 +134,11 @@ class SearchIndex:
             after = replace(state, parts=tuple(parts[-MAX_PARTS:]), dropped=state.dropped + sum(part.lines for part in dropped))
             if await self._save(owner_id, state, after, [Delete(row.key) for row in rows]):
                 await self._remove([*replaced, *dropped])
-                if len(rows) < BATCH:
-                    return
                 continue
             await self._remove(parts[-1:] if new else [])
-            await contended(attempt)
+            await contended(lost)
+            lost += 1
+        return True
 
     async def forget(self, owner_id: str, conversation_id: str) -> None:
         """Take a conversation's text out. Safe to repeat, and in parallel."""
@@ -172,7 +175,8 @@ class SearchIndex:
         values: dict[str, Value] = {"v": 1, "parts": parts, "dropped": after.dropped}
         operation = Replace(INDEX_KEY, values, before.etag) if before.etag else Insert(INDEX_KEY, values)
         try:
-            await self._tables.batch(CHATS, owner_id, [operation, *struck])
+            # Who has no index, as when the account is being deleted, needs none for what is struck off alone.
+            await self._tables.batch(CHATS, owner_id, [*([operation] if after.parts or before.etag else []), *struck])
         except (EtagMismatch, AlreadyExists, Missing):
             return False
         return True

@@ -135,7 +135,7 @@ class ChatParts(AiParts):
     def chat_importing(self) -> "Importing":
         from shared_code.chat.importing import Importing
 
-        return Importing(self.storage.tables, self.clock, self.chat_contents)
+        return Importing(self.storage.tables, self.clock, self.chat_contents, self.events)
 
     @cached_property
     def chat_removal(self) -> "Removal":

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,8 +126,9 @@ class Room:
 
     async def said(self, conversation: str, content: str = "Hi", **given: Any) -> Message:
         """A question, and its answer when it has ended."""
-        started = await self.container.chat.ask(self.payer, conversation, content, **given)
-        return await self.container.chat_following.ended(self.user, conversation, started.answer_id)
+        async with asyncio.timeout(10):
+            started = await self.container.chat.ask(self.payer, conversation, content, **given)
+            return await self.container.chat_following.ended(self.user, conversation, started.answer_id)
 
     async def path(self, conversation: str, **given: Any) -> list[Message]:
         options: dict[str, Any] = {"tree": False, "newest_first": False, "after": None, "limit": 100, **given}
@@ -152,17 +153,25 @@ async def heard(room: Room, conversation: str, message: str, offset: int = 0) ->
     """What a reader hears behind ``offset``, and how it ends; each piece's offset is checked."""
     text, at = "", offset
     ends: list[Message] = []
-    async for event in room.container.chat_following.follow(room.user, conversation, message, offset):
-        assert not ends, "nothing comes behind the end"
-        if isinstance(event, Delta):
-            text += event.text
-            at += len(event.text)
-            assert event.offset == at
-        else:
-            assert isinstance(event, Ended)
-            ends.append(event.message)
+    async with asyncio.timeout(10):
+        async for event in room.container.chat_following.follow(room.user, conversation, message, offset):
+            assert not ends, "nothing comes behind the end"
+            if isinstance(event, Delta):
+                text += event.text
+                at += len(event.text)
+                assert event.offset == at
+            else:
+                assert isinstance(event, Ended)
+                ends.append(event.message)
     [end] = ends
     return text, end
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Look until it holds."""
+    async with asyncio.timeout(5):
+        while not await holds():  # noqa: ASYNC110  # what is waited for knows no event
+            await asyncio.sleep(0)
 
 
 @dataclass(frozen=True)
@@ -183,4 +192,4 @@ def events(body: str) -> list[Event]:
     return found
 
 
-__all__ = ["Event", "Room", "Scripted", "events", "heard", "make_room", "speed_up", "until"]
+__all__ = ["Event", "Room", "Scripted", "events", "eventually", "heard", "make_room", "speed_up", "until"]
