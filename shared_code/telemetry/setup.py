@@ -60,7 +60,7 @@ def start(settings: Settings, instance_id: str) -> Telemetry:
 def _resource(settings: Settings, instance_id: str) -> "Resource":
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
-    own: dict[str, "AttributeValue"] = {"service.version": __version__, "service.instance.id": instance_id}
+    own: dict[str, AttributeValue] = {"service.version": __version__, "service.instance.id": instance_id}
     if not (settings.applicationinsights_connection_string and settings.environment == "production"):
         # There the distribution finds the function app's name, by which the host's own telemetry goes too.
         own["service.name"] = "lydian" if not settings.standalone else f"lydian-{'-'.join(settings.services)}"

@@ -239,3 +239,25 @@ async def test_what_fails_counts_as_an_error_and_who_leaves_does_not() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert {key.status: count for key, count in counted(app).items()} == {5: 1, 4: 1}
+
+
+async def test_ten_thousand_unknown_paths_take_no_memory() -> None:
+    app = make_app(SERVICES="files", LOG_FORMAT="console")
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        """The client takes it."""
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))  # errors alone: 10,000 lines are of no use
+    try:
+        for number in range(10_000):
+            path = f"/{number}/x"
+            scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": []}
+            await app.web(scope, receive, send)
+    finally:
+        structlog.reset_defaults()
+    assert counted(app) == {Key("zz_fallback", "GET", 4, "cold"): 1, Key("zz_fallback", "GET", 4, "plain"): 9_999}
+    (plain,) = [series for key, series in app.container.traffic._current.items() if key.kind == "plain"]
+    assert len(plain.latency) < 90
