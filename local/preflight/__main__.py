@@ -24,7 +24,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--long", action="store_true", help="also what takes minutes and hundreds of megabytes")
     parser.add_argument("--only", help="comma list of: " + ", ".join(check.name for check in CHECKS))
     parser.add_argument(
-        "--patience", type=float, default=60, help="seconds that the first answer, a trigger or a timer may take (default: %(default)s)"
+        "--patience", type=float, default=90, help="seconds that the first answer, a trigger or a timer may take (default: %(default)s)"
     )
     parser.add_argument("--streams", type=int, default=30, help="parallel streams (default: %(default)s)")
     parser.add_argument("--origin", default="", help="an origin that CORS_ORIGINS names")

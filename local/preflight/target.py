@@ -1,5 +1,6 @@
 """The deployment that is looked at, and how checks talk to it."""
 
+import http.client
 import ipaddress
 import json
 import ssl
@@ -71,6 +72,14 @@ class Target:
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return host == "localhost"
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A bare connection, for what no well-behaved client does."""
+        parts = urlsplit(self.url)
+        host = parts.hostname or ""
+        if parts.scheme == "https":
+            return http.client.HTTPSConnection(host, parts.port, timeout=30, context=ssl.create_default_context())
+        return http.client.HTTPConnection(host, parts.port, timeout=30)
 
     @property
     def bearer(self) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import http.client
 import itertools
-import ssl
 import struct
 import time
 import zlib
@@ -134,14 +133,7 @@ def png(side: int = 64) -> bytes:
 def _declared(target: Target, size: int) -> tuple[int, bool]:
     """The status for a body that says it is as long, of which only the beginning comes, and whether it is a problem of ours; 0 where the
     connection ends without one."""
-    parts = urlsplit(target.url)
-    host = parts.hostname or ""
-    if parts.scheme == "https":
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            host, parts.port, timeout=30, context=ssl.create_default_context()
-        )
-    else:
-        connection = http.client.HTTPConnection(host, parts.port, timeout=30)
+    connection = target.connect()
     try:
         connection.putrequest("POST", "/api/files/upload")
         for name, value in {

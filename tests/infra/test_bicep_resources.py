@@ -196,3 +196,14 @@ def test_json_parts_are_json() -> None:
     items = json.loads((INFRA / "modules/workbook.json").read_text())["items"]
     assert len({item["name"] for item in items}) == len(items) > 5
     json.loads((INFRA / "bicepconfig.json").read_text())
+
+
+def test_the_metric_that_alerts_and_charts_read_is_the_one_that_the_app_sends() -> None:
+    # tests/integration/test_application_insights.py sees it arrive under this name.
+    sent = (ROOT / "shared_code/telemetry/setup.py").read_text()
+    assert 'DURATION = "http.server.request.duration"' in sent
+    assert "lydian." in sent
+    for reader in ("modules/alerts.bicep", "modules/workbook.json"):
+        text = (INFRA / reader).read_text().replace('\\"', '"')
+        assert 'Name == "lydian.http.server.request.duration"' in text, reader
+        assert 'Properties["http.response.status_code"]' in text, reader

@@ -126,6 +126,8 @@ def test_the_release_hands_the_template_all_that_its_parameters_read() -> None:
     (job,) = loaded(ROOT / ".github/workflows/release.yml")["jobs"].values()
     asked = set(re.findall(r"readEnvironmentVariable\('(\w+)'", (ROOT / "infra/main.bicepparam").read_text()))
     assert asked <= job["env"].keys(), sorted(asked - job["env"].keys())
+    # … and what-if sees the same, or it would show changes that nobody makes.
+    assert loaded(ROOT / ".github/workflows/deploy.yml")["jobs"]["what-if"]["env"] == job["env"]
 
 
 def test_a_release_can_go_back() -> None:
@@ -159,7 +161,7 @@ def test_azd_knows_the_template_and_the_hooks() -> None:
 
 
 def test_only_the_app_is_deployed() -> None:
-    ignored = (ROOT / ".funcignore").read_text().split()
+    ignored = [name.lstrip("/") for name in (ROOT / ".funcignore").read_text().split()]
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     first = {name.split("/")[0] for name in tracked}
     kept = {name for name in first if not name.startswith(".") and name not in ignored}
