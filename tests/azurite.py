@@ -11,7 +11,7 @@ from pathlib import Path
 
 # Runs inside the child: when the test run ends in whatever way, its end of the pipe closes.
 END_WITH_PARENT = 'data:text/javascript,process.stdin.on("end",()=>process.kill(process.pid,"SIGTERM")).resume().unref()'
-_MAIN = Path(__file__).parent.parent / "node_modules/azurite/dist/src/azurite.js"
+SCRIPT = Path(__file__).parent.parent / "node_modules/azurite/dist/src/azurite.js"
 _SECONDS_TO_START = 20
 ACCOUNT = "devstoreaccount1"
 # Not a secret: the key of every Azurite, published by Microsoft.
@@ -58,12 +58,12 @@ def start_azurite(*options: str, scheme: str = "http") -> AzuriteHandle:
 
     ``RuntimeError`` when it ends or is silent for 20 s, with what it wrote.
     """
-    if not _MAIN.exists():
+    if not SCRIPT.exists():
         raise RuntimeError("Azurite is not installed: run `npm ci`")
     folder = tempfile.TemporaryDirectory(prefix="azurite-", ignore_cleanup_errors=True)
     ports = free_ports(3)
     log = Path(folder.name, "azurite.log")
-    command = ["node", "--import", END_WITH_PARENT, str(_MAIN), "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+    command = ["node", "--import", END_WITH_PARENT, str(SCRIPT), "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
     command += ["--location", folder.name, *options]
     for service, port in zip(("blob", "queue", "table"), ports, strict=True):
         command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port)]
@@ -72,7 +72,7 @@ def start_azurite(*options: str, scheme: str = "http") -> AzuriteHandle:
     blob, queue, table = (f"{scheme}://127.0.0.1:{port}/{ACCOUNT}" for port in ports)
     handle = AzuriteHandle(blob, queue, table, process, folder)
     try:
-        _wait(process, ports, log)
+        wait_for_ports(process, ports, log)
     except BaseException:
         handle.stop()
         raise
@@ -90,7 +90,7 @@ def free_ports(count: int) -> list[int]:
             held.close()
 
 
-def _wait(process: subprocess.Popen[bytes], ports: list[int], log: Path) -> None:
+def wait_for_ports(process: subprocess.Popen[bytes], ports: list[int], log: Path) -> None:
     deadline = time.monotonic() + _SECONDS_TO_START
     waiting = list(ports)
     while waiting:

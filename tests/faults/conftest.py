@@ -1,0 +1,22 @@
+"""Faults of what the app stands on. It runs in ``.ci/run`` and not in ``make test``: a suite that stops processes and waits for others."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.support import Storage
+from tests.integration.support import Host, running_host
+
+
+@pytest.fixture(scope="module")
+def storage() -> Iterator[Storage]:
+    found = Storage()
+    found.start()
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def host(storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with running_host(tmp_path_factory.mktemp("host"), **storage.settings) as found:
+        yield found
