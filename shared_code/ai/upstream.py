@@ -1,7 +1,7 @@
 """Models through OpenAI's SDK, which nothing else imports. It is loaded when first asked, in a thread, since that takes half a second.
 
 Bodies go through it as bytes, both ways: its models would cost more than all the rest of a request
-(docs/decisions/0009-raw-bytes-through-the-sdk.md).
+(docs/decisions/0011-raw-bytes-through-the-sdk.md).
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """AI_MODELS and what other settings imply; what is malformed is named."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from shared_code.ai.catalogue import OPENAI, Providers, discovered, read
 from shared_code.ai.models import Price
 from shared_code.settings import SettingsError
-from tests.aiserver import MODELS
+from tests.aiserver import MODELS, ROOT
 from tests.unit.apps import make_app
 
 FULL = {
@@ -161,3 +162,9 @@ def test_keys_are_named() -> None:
 def test_each_endpoint_is_probed_once(environ: dict[str, str], names: list[str]) -> None:
     assert sorted(make_app(SERVICES="ai", **environ).container.ai_endpoints()) == names
     assert make_app(SERVICES="files", **environ).container.ai_endpoints() == {}
+
+
+def test_the_guides_example() -> None:
+    [example] = re.findall(r"```json\n(.*?)```", (ROOT / "docs/guides/ai.md").read_text(), re.S)
+    models = read(example, Providers("https://acme.openai.azure.com", keys=frozenset({"groq"}))).models
+    assert [model.name for model in models] == ["gpt-4o", "small", "llama", "vectors"]
