@@ -37,7 +37,7 @@ def test_figures_of_the_services_become_points_of_a_history(alice: User, user: C
     admin = user("admin@example.com")
 
     def figures() -> dict[str, Any]:
-        for function in ("auth_statistics", "files_statistics", "payments_statistics", "monitoring_statistics"):
+        for function in ("ai_statistics", "auth_statistics", "files_statistics", "payments_statistics", "monitoring_statistics"):
             fire(admin, function)
         answer = admin.get("/api/monitoring/stats")
         assert answer.status_code == 200, answer.text
@@ -54,7 +54,7 @@ def test_figures_of_the_services_become_points_of_a_history(alice: User, user: C
         assert latest["users"]["users"] == before["latest"]["users"]["figures"]["users"] + 1
         assert after["history"]["series"]["bytes"][-1] == latest["files"]["bytes"]
     assert len(after["history"]["at"]) - len(before["history"]["at"]) in (0, 1), "one point in five minutes"
-    for function in ("auth_recount_statistics", "files_recount_statistics", "payments_recount_statistics"):
+    for function in ("ai_recount_statistics", "auth_recount_statistics", "files_recount_statistics", "payments_recount_statistics"):
         fire(admin, function)
     recounted = admin.get("/api/monitoring/stats").json()["latest"]
     assert {service: each["figures"] for service, each in recounted.items() if each} == latest
@@ -71,6 +71,7 @@ def test_the_purge_leaves_what_is_young(alice: User, storage: Any) -> None:
     totals = alice.totals()
     for _ in range(2):
         fire(alice, "files_purge")
+        fire(alice, "ai_purge")
         assert alice.totals() == totals
         assert alice.record(deleted["id"])["status"] == "deleted"
         assert alice.get(link["url"]).content == b"hello"

@@ -186,6 +186,25 @@ async def test_a_quick_limit_asks_storage_once_a_second(tables: WatchedTables, c
     assert sum(int(event.split(":")[1]) for event in str(row.values["events"]).split()) == 12
 
 
+async def test_a_quick_limit_of_amounts(tables: WatchedTables, clock: ManualClock) -> None:
+    limiter, rule = QuickLimiter(tables, clock), Rule(1_000, 60)
+    limiter.check("tokens", "k", rule)
+    limiter.check("tokens", "k", rule, 999)
+    with pytest.raises(RateLimited):
+        limiter.check("tokens", "k", rule, 1_000)
+    assert tables.calls == []  # a look costs nothing
+    limiter.count("tokens", "k", rule, 600)
+    limiter.check("tokens", "k", rule, 399)
+    clock.advance(30)
+    limiter.count("tokens", "k", rule, 5_000)  # whatever it was, it is counted
+    await limiter.settle()
+    with pytest.raises(RateLimited) as refused:
+        limiter.check("tokens", "k", rule)
+    assert 50 <= refused.value.retry_after <= 60  # the 600 leave the window earlier, which is not enough
+    clock.advance(64)
+    limiter.check("tokens", "k", rule, 999)
+
+
 async def test_a_quick_limit_outlives_storage(tables: WatchedTables, clock: ManualClock) -> None:
     limiter, rule = QuickLimiter(tables, clock), Rule(10, 60)
 
