@@ -16,7 +16,7 @@ from support import AzuriteHandle, Server, Setup, banner, call, median, paired, 
 
 from tests.aiserver import AiServer, start_aiserver, text
 
-ROUNDS = 5
+ROUNDS = 4
 RATE = 30
 """Streams a second."""
 AT_ONCE = 16
@@ -121,4 +121,4 @@ def report(
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 8)
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 6)

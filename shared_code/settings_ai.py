@@ -12,7 +12,8 @@ class AiSettings:
     ai_models: str = setting(
         "AI_MODELS",
         "",
-        "models as JSON, or the path of a file that holds it (docs/guides/ai.md). Empty: what the settings below name",
+        "models as JSON, or the path of a file that holds it (docs/guides/ai.md). Empty: what the settings below name; where none does, "
+        "local runs start a stand-in",
     )
     ai_api_keys: tuple[str, ...] = setting(
         "AI_API_KEYS",
