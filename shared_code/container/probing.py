@@ -43,7 +43,7 @@ class ProbingParts(FiguresParts):
         if settings.sendgrid_api_key and settings.sendgrid_from_email:
             found.append(Check(SENDGRID, Remembered(self._ask_sendgrid)))
         for name, model in self.ai_endpoints().items():
-            found.append(Check(name, partial(self.ai_upstream.check, model)))
+            found.append(Check(_dependency(name), partial(self.ai_upstream.check, model)))
         return found
 
     @cached_property
@@ -62,7 +62,7 @@ class ProbingParts(FiguresParts):
     @cached_property
     def service_checks(self) -> "list[ServiceCheck]":
         services = [*(service for service in self.settings.services if self.unconfigured(service) is None), "mail"]
-        models = tuple(self.ai_endpoints())
+        models = tuple(map(_dependency, self.ai_endpoints()))
         more = dict.fromkeys(("ai", "chat"), [models] if models else [])
         return [ServiceCheck(service, [*((need,) for need in NEEDS[service]), *more.get(service, [])]) for service in services]
 
@@ -95,3 +95,8 @@ class ProbingParts(FiguresParts):
 
         key = self.settings.sendgrid_api_key
         await answers(f"{self.settings.sendgrid_api_base}/v3/scopes", headers={"Authorization": f"Bearer {key}"})
+
+
+def _dependency(endpoint: str) -> str:
+    """The name of an AI endpoint's check. The service is called ``ai``, too, and each name has one history."""
+    return "models" if endpoint == "ai" else endpoint

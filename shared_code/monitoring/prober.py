@@ -53,6 +53,10 @@ class Prober:
         self._tables, self._clock, self._scope = tables, clock, scope
         self._checks, self._services = checks, services
         self._waiting: deque[Run] = deque(maxlen=KEPT)
+        self._warm = False
+        names = [*(check.name for check in checks), *(service.name for service in services)]
+        if len(names) != len(set(names)):
+            raise ValueError(f"each check has a name of its own: {names}")
 
     async def run(self) -> Run | None:
         """Probe and note it, unless this minute is another's. None: it was. It raises nothing but for a mistake of ours."""
@@ -66,7 +70,7 @@ class Prober:
             if any(run.at == at for run in self._waiting):
                 return None
             log.warning("probe_not_claimed", effect="storage does not take a write: this run goes on alone")
-        found = await probe_all(self._checks)
+        found = await self._probe()
         run = Run(at, found, {service.name: service.outcome(found) for service in self._services})
         for name, outcome in run.outcomes.items():
             if outcome.status != "ok":
@@ -80,6 +84,14 @@ class Prober:
         else:
             self._waiting.clear()
         return run
+
+    async def _probe(self) -> dict[str, Outcome]:
+        """What failed in a process's first run is asked once more: it had libraries to load, which is nobody's outage."""
+        found = await probe_all(self._checks)
+        if not self._warm:
+            self._warm = True
+            found |= await probe_all([check for check in self._checks if found[check.name].status == "down"])
+        return found
 
     async def _claim(self, at: datetime, now: datetime) -> bool:
         """Whether this minute is ours. One that lies ahead was claimed by a clock that ran ahead, and counts for nothing."""

@@ -159,3 +159,31 @@ async def test_the_purge(instances: Instances) -> None:
     clock.advance(86_400 * 91)
     assert await instances.board.purge() == 6
     assert await instances.board.records() == await instances.board.incidents(clock.now() - timedelta(days=999)) == []
+
+
+async def test_a_process_that_has_to_load_its_libraries_is_no_outage(instances: Instances) -> None:
+    prober, asked = instances.instance(), 0
+
+    async def slow_at_first() -> None:
+        nonlocal asked
+        asked += 1
+        if asked in (1, 3):
+            raise StorageUnavailable("no answer within 2 s")
+
+    prober._checks = [Check("stripe", slow_at_first)]
+    run = await prober.run()
+    assert run is not None
+    assert run.outcomes["payments"].status == "ok"
+    instances.clock.advance(60)
+    run = await prober.run()
+    assert run is not None
+    assert run.outcomes["payments"].status == "down", "later it is"
+    assert asked == 3
+
+
+def test_each_name_has_one_history(storage: Storage, clock: ManualClock) -> None:
+    async def well() -> None:
+        return
+
+    with pytest.raises(ValueError, match="name of its own"):
+        Prober(storage.tables, clock, "all", [Check("ai", well)], [ServiceCheck("ai", [("ai",)])])

@@ -90,10 +90,10 @@ def test_the_ai_server_is_killed_and_comes_back(host: Host, alice: User, ai: AiS
     answer = alice.post("/api/ai/v1/chat/completions", json=CHAT)
     assert answer.status_code in (502, 503, 504), answer.text
     assert answer.json()["error"]["message"], "OpenAI's shape"
-    eventually(lambda: ready(host)["ai"] == "down", 15)
+    eventually(lambda: ready(host)["models"] == "down", 15)
     others_do_not_notice(alice)
     ai.start()
-    eventually(lambda: ready(host)["ai"] == "ok", 30)
+    eventually(lambda: ready(host)["models"] == "ok", 30)
     eventually(lambda: alice.post("/api/ai/v1/chat/completions", json=CHAT).status_code == 200, 60)
 
 
@@ -103,11 +103,11 @@ def test_the_ai_server_hangs(host: Host, alice: User, ai: AiServer) -> None:
         with ThreadPoolExecutor() as threads:
             asking = threads.submit(impatient, alice)
             others_do_not_notice(alice)
-            eventually(lambda: ready(host)["ai"] == "down", 15)
+            eventually(lambda: ready(host)["models"] == "down", 15)
             assert asking.result(30), "who does not want to wait need not"
     finally:
         ai.thaw()
-    eventually(lambda: ready(host)["ai"] == "ok", 30)
+    eventually(lambda: ready(host)["models"] == "ok", 30)
     eventually(lambda: alice.post("/api/ai/v1/chat/completions", json=CHAT).status_code == 200, 60)
     assert host.process.poll() is None
 
