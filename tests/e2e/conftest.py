@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from shared_code.storage.memory import MemoryStorage
 from shared_code.web import bridge
@@ -24,6 +24,9 @@ from tests.unit.apps import App, make_app
 HERE = Path(__file__).parent
 ADMIN = "admin@example.com"
 T = TypeVar("T")
+WITHIN = 15_000
+"""Milliseconds that anything may take, on a machine that is busy with other tests."""
+expect.set_options(timeout=WITHIN)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -92,12 +95,13 @@ def served() -> Iterator[Served]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     with browser.new_context(viewport={"width": 1280, "height": 900}) as made:
-        made.set_default_timeout(5_000)
+        made.set_default_timeout(WITHIN)
         yield made
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Page:
-    made = context.new_page()
-    made.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
-    return made
+def page(context: BrowserContext) -> Iterator[Page]:
+    made, failures = context.new_page(), list[str]()
+    made.on("pageerror", lambda error: failures.append(str(error)))
+    yield made
+    assert failures == [], "a script failed"
