@@ -6,13 +6,15 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from functions.dependencies import ContainerDep
+from shared_code.ai import requests
 from shared_code.ai.models import Operation
 from shared_code.ai.schemas import ModelListResponse, ModelResponse, ModelSwitch
-from shared_code.ai.service import Whole
+from shared_code.ai.service import Gateway, Whole
 from shared_code.container import Container
 from shared_code.web import json_body
 from shared_code.web.callers import Caller, CallerDependency
 from shared_code.web.endpoint import Endpoint
+from shared_code.web.idempotency import HEADER, Idempotency
 from shared_code.web.sse import EventStream
 
 from . import usage
@@ -85,7 +87,16 @@ async def _answer(operation: Operation, request: Request, caller: Caller, contai
     gateway = container.ai
     raw = await json_body.read_bytes(request, container.settings.ai_max_body_bytes)
     json_body.check_depth(raw)
-    answer = await gateway.answer(operation, spender(caller), raw)
+    asked = requests.read(operation, raw)
+    key = request.headers.get(HEADER)
+    if key is None or asked.stream:  # SPEC §1: streams are excepted
+        return await _answered(gateway, caller, asked)
+    idempotency: Idempotency = request.app.state.idempotency()
+    return await idempotency.run(key, f"{caller.user_id}:ai_{operation}", raw, lambda: _answered(gateway, caller, asked))
+
+
+async def _answered(gateway: Gateway, caller: Caller, asked: requests.Request) -> Response:
+    answer = await gateway.answer(spender(caller), asked)
     headers = {"X-Lydian-Model": answer.model.name}
     if isinstance(answer, Whole):
         headers |= {"Cache-Control": "no-store", "X-Lydian-Cost-Micro": str(answer.cost)}

@@ -13,7 +13,7 @@ from .attempts import Attempts, to_domain
 from .charge import Charge
 from .directory import Directory
 from .estimate import worst_case
-from .models import Kind, Model, Operation, Spender, Usage
+from .models import Kind, Model, Spender, Usage
 from .ports import Answer, Meter, NoAnswer
 from .reported import reported
 from .requests import Request
@@ -41,19 +41,10 @@ class Gateway:
         self.directory = directory
         self._attempts, self._meter = attempts, meter
 
-    async def answer(self, operation: Operation, spender: Spender, raw: bytes) -> Whole | Stream:
-        """Answer a body in OpenAI's form. Raises InvalidRequest, InvalidInput, NotFound ``model_not_found``, what the meter refuses, and
+    async def answer(self, spender: Spender, request: Request) -> Whole | Stream:
+        """Answer it, streamed if it asks for that. Raises NotFound ``model_not_found``, InvalidInput, what the meter refuses, and
         what becomes of the provider's failures (``attempts.to_domain``); after a stream has begun, only its last event tells."""
-        return await self._answer(spender, requests.read(operation, raw))
 
-    async def stream(self, spender: Spender, body: Mapping[str, Any]) -> Stream:
-        """A chat completion under way, for callers in this process: its ``watcher`` has the text, and it knows what it used also where
-        it is closed early. Raises as ``answer`` does."""
-        stream = await self._answer(spender, requests.of("chat", {**body, "stream": True}))
-        assert isinstance(stream, Stream)
-        return stream
-
-    async def _answer(self, spender: Spender, request: Request) -> Whole | Stream:
         kind: Kind = "embedding" if request.operation == "embeddings" else "chat"
         model = await self.directory.find(request.model, kind)
         request.check_limits(model)
@@ -74,6 +65,13 @@ class Gateway:
         except BaseException:
             charge.begin(None)
             raise
+
+    async def stream(self, spender: Spender, body: Mapping[str, Any]) -> Stream:
+        """A chat completion under way, for callers in this process: its ``watcher`` has the text, and it knows what it used also where
+        it is closed early. Raises as ``answer`` does."""
+        stream = await self.answer(spender, requests.of("chat", {**body, "stream": True}))
+        assert isinstance(stream, Stream)
+        return stream
 
     async def _stream(self, request: Request, model: Model, answer: Answer, charge: Charge) -> Stream:
         if not answer.content_type.startswith("text/event-stream"):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared_code import errors
-from shared_code.ai import attempts
+from shared_code.ai import attempts, requests
 from shared_code.ai.attempts import Timeouts, to_domain
 from shared_code.ai.breaker import FIRST, LONGEST, OPENS_AFTER, TRIAL, Breakers
 from shared_code.ai.ports import NoAnswer, Refusal
@@ -19,7 +19,7 @@ IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url":
 
 
 async def ask(scene: Stage, **body: Any) -> Whole:
-    answer = await scene.gateway.answer("chat", ADA, chat(**body))
+    answer = await scene.gateway.answer(ADA, requests.read("chat", chat(**body)))
     assert isinstance(answer, Whole)
     return answer
 
@@ -137,7 +137,7 @@ async def test_an_attempt_is_given_its_own_time() -> None:
     await ask(scene)
     assert scene.upstream.asked[0].within == pytest.approx(Timeouts().plain, abs=1)
     with pytest.raises(errors.UpstreamFailed):
-        await scene.gateway.answer("chat", ADA, chat(stream=True))
+        await scene.gateway.answer(ADA, requests.read("chat", chat(stream=True)))
     assert scene.upstream.asked[1].within == pytest.approx(Timeouts().stream, abs=1)
 
 

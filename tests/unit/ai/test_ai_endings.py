@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared_code.ai import streams
+from shared_code.ai import requests, streams
 from shared_code.ai.attempts import Timeouts
 from shared_code.ai.models import Usage
 from shared_code.ai.ports import NoAnswer, Refusal
@@ -18,7 +18,7 @@ from tests.unit.apps import until
 
 
 async def opened(scene: Stage, **body: Any) -> Stream:
-    answer = await scene.gateway.answer("chat", ADA, chat(stream=True, **body))
+    answer = await scene.gateway.answer(ADA, requests.read("chat", chat(stream=True, **body)))
     assert isinstance(answer, Stream)
     return answer
 
@@ -201,7 +201,7 @@ async def test_a_client_that_leaves_before_the_first_byte_pays_for_its_input(str
         await asyncio.Event().wait()
 
     scene = stage(forever)
-    answer = asyncio.ensure_future(scene.gateway.answer("chat", ADA, chat(stream=stream)))
+    answer = asyncio.ensure_future(scene.gateway.answer(ADA, requests.read("chat", chat(stream=stream))))
     await asked.wait()
     answer.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -257,7 +257,7 @@ async def test_over_budget_nothing_is_asked() -> None:
     scene = stage(whole())
     scene.meter.refusal = BudgetExceeded("Over.", retry_after=60)
     with pytest.raises(BudgetExceeded):
-        await scene.gateway.answer("chat", ADA, chat())
+        await scene.gateway.answer(ADA, requests.read("chat", chat()))
     assert scene.upstream.asked == []
     assert scene.meter.booked == []
 
@@ -274,7 +274,7 @@ async def test_a_server_that_does_not_stream_is_a_failure() -> None:
 async def test_an_answer_in_one_piece_is_passed_on_byte_for_byte() -> None:
     text = b'{"choices": [ ], "x": 1.0e5, "usage": {"prompt_tokens": 7, "completion_tokens": 2}}'
     scene = stage(Reply([text[:20], text[20:]], "application/json"))
-    answer = await scene.gateway.answer("chat", ADA, chat())
+    answer = await scene.gateway.answer(ADA, requests.read("chat", chat()))
     assert isinstance(answer, Whole)
     assert answer.body == text
     assert booked(scene) == ("large", Usage(7, 0, 2))
@@ -283,7 +283,7 @@ async def test_an_answer_in_one_piece_is_passed_on_byte_for_byte() -> None:
 
 async def test_an_answer_in_one_piece_without_usage_is_estimated() -> None:
     scene = stage(whole({"choices": [{"message": {"content": "x" * 400}}]}))
-    answer = await scene.gateway.answer("chat", ADA, chat())
+    answer = await scene.gateway.answer(ADA, requests.read("chat", chat()))
     assert isinstance(answer, Whole)
     assert answer.usage.estimated
     assert answer.usage.output_tokens >= 100
@@ -293,7 +293,7 @@ async def test_an_answer_in_one_piece_without_usage_is_estimated() -> None:
 async def test_an_answer_that_is_no_object(body: bytes) -> None:
     scene = stage(Reply([body], "application/json"))
     with pytest.raises(UpstreamFailed):
-        await scene.gateway.answer("chat", ADA, chat())
+        await scene.gateway.answer(ADA, requests.read("chat", chat()))
     await until(lambda: scene.meter.booked)
     assert booked(scene)[0] is None
 
@@ -301,10 +301,10 @@ async def test_an_answer_that_is_no_object(body: bytes) -> None:
 async def test_an_answer_in_one_piece_that_breaks_off_or_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = stage(Reply([b"{", NoAnswer("it broke off")], "application/json"))
     with pytest.raises(UpstreamFailed):
-        await scene.gateway.answer("chat", ADA, chat())
+        await scene.gateway.answer(ADA, requests.read("chat", chat()))
     monkeypatch.setattr("shared_code.ai.service.MOST_BYTES", 5)
     with pytest.raises(UpstreamFailed, match="too large"):
-        await stage(whole()).gateway.answer("chat", ADA, chat())
+        await stage(whole()).gateway.answer(ADA, requests.read("chat", chat()))
 
 
 async def test_an_answer_in_one_piece_that_takes_too_long() -> None:
@@ -313,13 +313,13 @@ async def test_an_answer_in_one_piece_that_takes_too_long() -> None:
 
     scene = stage(Reply([forever], "application/json"), timeouts=Timeouts(plain=0.01))
     with pytest.raises(UpstreamTimeout):
-        await scene.gateway.answer("chat", ADA, chat())
+        await scene.gateway.answer(ADA, requests.read("chat", chat()))
 
 
 async def test_a_large_answer_is_read_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared_code.ai.service._INLINE", 10)
     scene = stage(whole())
-    await scene.gateway.answer("chat", ADA, chat())
+    await scene.gateway.answer(ADA, requests.read("chat", chat()))
     assert booked(scene) == ("large", REPORTED)
 
 
@@ -343,7 +343,7 @@ def response_event(kind: str, **data: Any) -> bytes:
 
 
 async def responses(scene: Stage, **body: Any) -> Stream:
-    answer = await scene.gateway.answer("responses", ADA, json.dumps({"input": "Hello", "stream": True, **body}).encode())
+    answer = await scene.gateway.answer(ADA, requests.read("responses", json.dumps({"input": "Hello", "stream": True, **body}).encode()))
     assert isinstance(answer, Stream)
     return answer
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from shared_code.errors import UpstreamFailed
 from shared_code.web import openai_errors
@@ -267,3 +268,37 @@ def test_the_place_of_a_mistake() -> None:
     assert param("body") is None
     assert param("other") == "other"
     assert openai_errors.body(422, "c", "m", {"errors": "odd"})["error"]["param"] is None
+
+
+async def test_a_repeated_request_is_answered_and_paid_once() -> None:
+    app, scripted = serving()
+    async with app.client() as client:
+        headers = {**bearer((await register(client))["access_token"]), "Idempotency-Key": "k"}
+        first = await client.post(COMPLETIONS, content=chat(), headers=headers)
+        again = await client.post(COMPLETIONS, content=chat(), headers=headers)
+        other = await client.post(COMPLETIONS, content=chat(user="x"), headers=headers)
+        usage = (await client.get("/api/ai/usage", headers=headers)).json()
+    assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
+    assert_openai_error(other, 422, "idempotency_key_reused", param="header.Idempotency-Key")
+    assert len(scripted.asked) == 1
+    assert usage["total"]["requests"] == 1
+
+
+async def test_streams_take_no_key() -> None:
+    app, scripted = serving(Reply(HELLO))
+    async with app.client() as client:
+        headers = {**bearer((await register(client))["access_token"]), "Idempotency-Key": "k"}
+        for _ in range(2):
+            assert (await client.post(COMPLETIONS, content=chat(stream=True), headers=headers)).content.endswith(DONE)
+    assert len(scripted.asked) == 2
+
+
+async def test_no_log_line_holds_a_prompt_or_a_providers_words() -> None:
+    app, _ = serving(Refusal(400, {"message": "the secret prompt is bad", "code": "bad"}))
+    with structlog.testing.capture_logs() as lines:
+        async with app.client() as client:
+            token = (await register(client))["access_token"]
+            await client.post(COMPLETIONS, content=chat(user="secret"), headers=bearer(token))
+    assert any(line["event"] == "ai_attempt_failed" for line in lines)
+    assert "secret" not in str(lines)
+    assert token not in str(lines)
