@@ -1,5 +1,6 @@
 """The AI gateway over HTTP (SPEC §6): OpenAI's routes, and the switch of a model."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -19,6 +20,9 @@ from shared_code.web.sse import EventStream
 
 from . import usage
 from .spending import spender
+
+_INLINE = 256 * 1024
+"""Bytes of a body that are read on the event loop; more, in a thread."""
 
 router = APIRouter(tags=["ai"], route_class=Endpoint)
 
@@ -87,7 +91,7 @@ async def _answer(operation: Operation, request: Request, caller: Caller, contai
     gateway = container.ai
     raw = await json_body.read_bytes(request, container.settings.ai_max_body_bytes)
     json_body.check_depth(raw)
-    asked = requests.read(operation, raw)
+    asked = requests.read(operation, raw) if len(raw) <= _INLINE else await asyncio.to_thread(requests.read, operation, raw)
     key = request.headers.get(HEADER)
     if key is None or asked.stream:  # SPEC §1: streams are excepted
         return await _answered(gateway, caller, asked)

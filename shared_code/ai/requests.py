@@ -39,6 +39,11 @@ class Request:
         return self.members.get("stream") is True
 
     @property
+    def size(self) -> int:
+        """Characters of the body, about."""
+        return sum(map(len, self.texts.values()))
+
+    @property
     def wants_usage(self) -> bool:
         """Whether the caller asked for the usage at the end of a stream."""
         options = self.members.get("stream_options")
@@ -137,8 +142,8 @@ def _members(text: str) -> tuple[dict[str, Any], dict[str, str]]:
     """The top level of a JSON object: values, and their texts. Of a name that comes twice the last counts, as with most readers."""
     members: dict[str, Any] = {}
     texts: dict[str, str] = {}
-    at = _skip(text, 0)
-    at = _skip(text, _expect(text, at, "{"))
+    count = 0
+    at = _skip(text, _expect(text, _skip(text, 0), "{"))
     while text[at : at + 1] != "}":
         if members:
             at = _skip(text, _expect(text, at, ","))
@@ -148,7 +153,8 @@ def _members(text: str) -> tuple[dict[str, Any], dict[str, str]]:
         start = _skip(text, _expect(text, _skip(text, at), ":"))
         value, at = _DECODER.raw_decode(text, start)
         members[name], texts[name] = value, text[start:at]
-        if len(members) > _MOST_MEMBERS:
+        count += 1
+        if count > _MOST_MEMBERS:
             raise json.JSONDecodeError(f"it has more than {_MOST_MEMBERS} members", text, at)
         at = _skip(text, at)
     if _skip(text, at + 1) != len(text):

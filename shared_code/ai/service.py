@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from .watching import ChatWatcher, ResponsesWatcher, Watcher
 MOST_BYTES = 64 * 1024 * 1024
 """Of an answer in one piece: the embeddings of 2,048 texts are some 35 MB in base64."""
 _INLINE = 256 * 1024
-"""Bytes that are read as JSON on the event loop; more, in a thread."""
+"""Bytes that are read as JSON, or weighed, on the event loop; more, in a thread: it may take a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,10 @@ class Gateway:
         model = await self.directory.find(request.model, kind)
         request.check_limits(model)
         candidates = self.directory.candidates(model, sees=bool(model.fallbacks) and request.has_images)
-        worsts = [worst_case(request.members, each) for each in candidates]
-        worst = Usage(max(each.input_tokens for each in worsts), 0, max(each.output_tokens for each in worsts))
+        if request.size <= _INLINE:
+            worst = _worst(request, candidates)
+        else:
+            worst = await asyncio.to_thread(_worst, request, candidates)
         hold = await self._meter.hold(spender, candidates, worst)
         charge = Charge(self._meter, hold, request.members, worst)
         try:
@@ -98,6 +100,12 @@ class Gateway:
             await answer.aclose()
         usage = reported(found) or charge.likely(*_said(found))
         return Whole(body, model, usage, await charge.settle(usage))
+
+
+def _worst(request: Request, candidates: Sequence[Model]) -> Usage:
+    """The most that any of them can take."""
+    worsts = [worst_case(request.members, each) for each in candidates]
+    return Usage(max(each.input_tokens for each in worsts), 0, max(each.output_tokens for each in worsts))
 
 
 def _said(answer: Mapping[str, Any]) -> tuple[int, int]:

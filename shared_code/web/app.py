@@ -25,7 +25,7 @@ OURS_ALONE: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False
 
 EXPOSED_HEADERS = [
     "X-Request-ID", "ETag", "Location", "Content-Disposition", "Content-Range", "Accept-Ranges", "Retry-After",
-    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Idempotent-Replayed",
+    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Idempotent-Replayed", "X-Lydian-Model", "X-Lydian-Cost-Micro",
 ]  # fmt: skip
 
 

@@ -216,7 +216,8 @@ async def test_a_mistake_of_ours_has_the_form_too() -> None:
     scripted.steps = [broken]
     async with app.client() as client:
         token = (await register(client))["access_token"]
-        response = await client.post(COMPLETIONS, content=chat(), headers=bearer(token))
+        with structlog.testing.capture_logs():  # to print a trace prettily takes seconds
+            response = await client.post(COMPLETIONS, content=chat(), headers=bearer(token))
     assert_openai_error(response, 500, "internal_error")
     assert "secret" not in response.text
 
