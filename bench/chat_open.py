@@ -9,11 +9,9 @@ import asyncio
 import json
 import statistics
 import sys
-import time
 from typing import Any
 
-import aiohttp
-from support import Server, Setup, banner, call, median, paired, register, spread, table, verdict
+from support import Server, Setup, banner, call, median, page_times, paired, register, spread, table, verdict
 
 SIZES = (20, 2_000)
 PAGE = 20
@@ -44,20 +42,6 @@ def imported(app: Server, token: str, size: int) -> str:
     return f"{app.url}/api/chat/conversations/{found['id']}/messages?limit={PAGE}"
 
 
-async def pages(url: str, token: str, count: int) -> list[float]:
-    """Milliseconds of each first page."""
-    times = list[float]()
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
-        for number in range(count + 5):  # the first five warm up
-            began = time.perf_counter()
-            async with session.get(url) as answer:
-                found = await answer.json()
-            assert len(found["items"]) == PAGE, found
-            if number >= 5:
-                times.append((time.perf_counter() - began) * 1000)
-    return times
-
-
 def main(count: int) -> None:
     banner("Opening a conversation")
     with Setup() as setup:
@@ -68,7 +52,7 @@ def main(count: int) -> None:
         p95: list[list[float]] = [[] for _ in SIZES]
         for _ in range(ROUNDS):
             for number, url in enumerate(urls):
-                times = asyncio.run(pages(url, token, count))
+                times = asyncio.run(page_times(url, token, PAGE, count))
                 p50[number].append(median(times))
                 p95[number].append(statistics.quantiles(times, n=100)[94])
     rows = [(f"{size} messages", spread(p50[number], 1), spread(p95[number], 1)) for number, size in enumerate(SIZES)]

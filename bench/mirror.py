@@ -13,8 +13,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import aiohttp
-from support import AzuriteHandle, Server, Setup, banner, call, median, paired, register, spread, table, verdict
+from support import AzuriteHandle, Server, Setup, banner, call, median, page_times, paired, register, spread, table, verdict
 
 from shared_code.payments.customers import CUSTOMER_KEY, OWNER_KEY, TABLE
 from shared_code.payments.objects import INDEX, INDEX_KEY, MIRROR, key_of, values_of
@@ -85,18 +84,8 @@ def start(setup: Setup, count: int) -> Side:
 
 
 async def pages(side: Side, count: int) -> list[float]:
-    """Milliseconds of each first page, one after the other on one connection."""
-    times = list[float]()
-    url, headers = f"{side.app.url}/api/payments/history?limit={PAGE}", {"Authorization": f"Bearer {side.token}"}
-    async with aiohttp.ClientSession(headers=headers) as session:
-        for number in range(count + 5):  # the first five warm up
-            began = time.perf_counter()
-            async with session.get(url) as answer:
-                found = await answer.json()
-            assert len(found["items"]) == PAGE, found
-            if number >= 5:
-                times.append((time.perf_counter() - began) * 1000)
-    return times
+    """Milliseconds of each first page."""
+    return await page_times(f"{side.app.url}/api/payments/history?limit={PAGE}", side.token, PAGE, count)
 
 
 async def queries(side: Side, count: int) -> list[float]:

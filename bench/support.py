@@ -175,6 +175,22 @@ def register(app: Server, count: int) -> list[str]:
     return tokens
 
 
+async def page_times(url: str, token: str, size: int, count: int) -> list[float]:
+    """Milliseconds of each of ``count`` pages of ``size`` items, one after the other on one connection."""
+    import aiohttp
+
+    times = list[float]()
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
+        for number in range(count + 5):  # the first five warm up
+            began = time.perf_counter()
+            async with session.get(url) as answer:
+                found = await answer.json()
+            assert len(found["items"]) == size, found
+            if number >= 5:
+                times.append((time.perf_counter() - began) * 1000)
+    return times
+
+
 def multipart(data: bytes, filename: str, content_type: str) -> tuple[bytes, str]:
     """A form with the one part ``file``, and its content type."""
     boundary = "lydian-bench-boundary"
