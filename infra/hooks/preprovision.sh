@@ -20,6 +20,8 @@ fi
 
 # A provider that was never used in this subscription refuses everything; to register it again changes nothing.
 for provider in Microsoft.App Microsoft.Cdn Microsoft.EventGrid Microsoft.Insights Microsoft.KeyVault Microsoft.OperationalInsights Microsoft.Web; do
-  az provider register --namespace "$provider" --output none
+  # A right on the subscription, which who has only a group lacks; in most subscriptions they are registered already.
+  az provider register --namespace "$provider" --output none 2>/dev/null ||
+    say "not registered: $provider. If Azure refuses what follows, ask an owner for: az provider register --namespace $provider"
 done
 say "ready to build in $group"

@@ -156,6 +156,14 @@ def test_before_anything_is_built(cloud: Cloud) -> None:
     assert cloud.asked("azd env set AZURE_RESOURCE_GROUP rg-lydian-test")
 
 
+def test_who_may_register_nothing_goes_on(cloud: Cloud) -> None:
+    cloud.command("az", '*"group exists"*) echo true;; *"query id"*) echo sub;; *"provider register"*) exit 1;;')
+    run = cloud.run("preprovision.sh")
+    assert run.returncode == 0, run.stderr
+    assert "ask an owner for: az provider register --namespace Microsoft.Cdn" in run.stdout
+    assert not cloud.asked("az group create")
+
+
 @pytest.mark.parametrize(
     ("cases", "settings", "said"),
     [

@@ -155,7 +155,7 @@ def test_what_is_held_for_ever_is_seen() -> None:
     def answer(self: Answering) -> None:
         if self.path == "/api/ai/usage":
             type(self).held += 1  # type: ignore[attr-defined]
-            self.answers = {**self.answers, "/api/ai/usage": (200, {"budget": {"held": type(self).held}})}  # type: ignore[attr-defined]
+            self.answers = {**self.answers, "/api/ai/usage": (200, {"budget": {"budget": "1.00", "held": type(self).held}})}  # type: ignore[attr-defined]
         Answering.answer(self)
 
     handler.do_GET = answer  # type: ignore[attr-defined]
