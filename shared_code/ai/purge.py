@@ -1,5 +1,5 @@
 """Nightly: usage of days that are kept no longer. Leases need no purge: one that has expired counts nowhere, and the account's next write
-drops it."""
+drops it. The last two days of an account stand in its own row, and stay with it."""
 
 from datetime import timedelta
 

@@ -1,6 +1,7 @@
 """Settlements that meet trouble: retried, outliving their callers, given up loudly; plans, and many accounts."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from shared_code.ai.reckoning import HOLD, LEASE
 from shared_code.clock import ManualClock
 from shared_code.errors import BudgetExceeded, Busy, StorageUnavailable
 from shared_code.storage.memory import MemoryStorage
-from shared_code.storage.ports import EtagMismatch
+from shared_code.storage.ports import AlreadyExists, EtagMismatch, Missing
 from tests.unit.ai.meters import MODEL, START, meter, spender, standing, stored, tokens
 from tests.unit.apps import WatchedTables, until
 
@@ -203,3 +204,59 @@ async def test_leases_of_instances_that_are_gone_leave_the_row(tables: WatchedTa
         await meter(tables, clock, default=10_000).hold(ADA, [MODEL], tokens(1))
         clock.advance(timedelta(minutes=20).total_seconds())
     assert len((await stored(tables)).leases) <= 5
+
+
+class Late:
+    """Writes that are told to be lost, and arrive when ``deliver`` is called."""
+
+    def __init__(self, tables: WatchedTables) -> None:
+        self._inner, self._losing = tables.tables, 0
+        self.lost: list[tuple[str, str, Any]] = []
+        self.before_next_write: Callable[[], Awaitable[None]] | None = None
+        self.get, self.query = tables.get, tables.query
+
+    def lose(self, count: int) -> None:
+        self._losing = count
+
+    async def apply(self, table: str, partition: str, operation: Any) -> str:
+        if self._losing:
+            self._losing -= 1
+            self.lost.append((table, partition, operation))
+            raise StorageUnavailable("no answer")
+        if self.before_next_write is not None:
+            first, self.before_next_write = self.before_next_write, None
+            await first()
+        return await self._inner.apply(table, partition, operation)
+
+    async def deliver(self) -> None:
+        for lost in self.lost:
+            try:
+                await self._inner.apply(*lost)
+            except (AlreadyExists, EtagMismatch, Missing):
+                pass  # overtaken
+        self.lost.clear()
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("when", ["before the retry", "between its reading and its write", "after it", "never"])
+async def test_a_write_that_arrives_late_counts_once(tables: WatchedTables, clock: ManualClock, when: str, first: bool) -> None:
+    late: Any = Late(tables)
+    one = meter(late, clock, default=None if first else 10_000)
+    hold = await one.hold(ADA, [MODEL], tokens(100))
+    late.lose(2)
+    if when == "between its reading and its write":
+        late.before_next_write = late.deliver
+    settling = asyncio.create_task(one.settle(hold, MODEL, tokens(70)))
+    if when == "before the retry":
+        await until(lambda: late.lost)
+        await late.deliver()
+    await settling
+    await one.settled()
+    if when == "after it":
+        await late.deliver()
+    another = await one.hold(ADA, [MODEL], tokens(100))
+    await one.settle(another, MODEL, tokens(5))
+    await one.settled()
+    account = await stored(tables)
+    assert (account.spent, account.lifetime["gpt-test"].requests) == ({"": 75}, 2)
+    assert sum(await standing(tables, clock)) <= 10_000

@@ -1,5 +1,8 @@
 """Usage and budgets over HTTP: the caller's, anyone's, everybody's; keys with budgets of their own."""
 
+import io
+import json
+import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -190,3 +193,18 @@ async def test_plans_set_budgets() -> None:
         ada = await register(client)
         found = (await client.get("/api/ai/usage", headers=bearer(ada["access_token"]))).json()
     assert found["budget"]["budget"] == "20.00"
+
+
+async def test_the_archive_and_leaving(api: Api) -> None:
+    await api.use(api.ada["access_token"], Usage(100))
+    await api.app.container.ai_statistics.roll_up()
+    archive = await api.client.get("/api/auth/export", headers=bearer(api.ada["access_token"]))
+    with zipfile.ZipFile(io.BytesIO(archive.content)) as found:
+        assert json.loads(found.read("ai_usage.json"))["usage"][0]["usd"] == "0.0001"
+    headers = bearer(api.ada["access_token"])
+    left = await api.client.request("DELETE", "/api/auth/me", json={"password": "correct horse battery"}, headers=headers)
+    assert left.status_code == 204
+    await api.app.settled()
+    assert await api.app.storage.tables.query("aiaccounts", api.ada["user"]["id"]) == []
+    await api.app.container.ai_statistics.roll_up()
+    assert (await api.get(api.root, scope="all")).json()["total"]["cost"] == "0.0001"
