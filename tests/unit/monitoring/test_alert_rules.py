@@ -1,5 +1,6 @@
 """What each rule finds, where its limits are, and what it says when it cannot tell."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from shared_code.monitoring.ports import Drift
 from shared_code.monitoring.queues import QueueRoom
 from shared_code.monitoring.slo import Recent
 from shared_code.storage.memory import MemoryStorage
+from shared_code.storage.ports import Upsert
 from tests.unit.apps import make_app
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -145,3 +147,14 @@ async def test_what_the_app_hands_in() -> None:
         else:
             assert await keys(rule) == (None if name == "drift" else [])
     assert "certificate" not in {rule.name for rule in make_app().container._alert_rules()}, "it has no address"
+
+
+async def test_what_a_reconciliation_left() -> None:
+    app = make_app()
+    [rule] = [rule for rule in app.container._alert_rules() if rule.name == "drift"]
+    report = {"started_at": "2026-01-01T03:30:00.000Z", "drifted": 2, "drift": [{"kind": "refund"}, {"kind": "refund"}]}
+    until = {"leased_until": app.clock.now()}
+    for finished, expected in ((None, None), ("2026-01-01T03:31:00.000Z", ["drift"])):
+        row = Upsert("current", {"v": 1, "report": json.dumps({**report, "finished_at": finished}), **until})
+        await app.storage.tables.apply("reconciliation", "stripe", row)
+        assert await keys(rule) == expected

@@ -1,12 +1,19 @@
 """Other people's servers: a real one that answers, refuses, hangs or is not there; and how often it is asked."""
 
 import asyncio
+import ipaddress
+import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared_code.errors import LydianError, UpstreamFailed
+from shared_code.errors import LydianError, UpstreamFailed, UpstreamTimeout
 from shared_code.monitoring import checks, outside
 from shared_code.monitoring.checks import Check, Remembered, measured, probe_all
 
@@ -93,3 +100,38 @@ def test_a_lock_belongs_to_one_loop() -> None:
     probe = Remembered(well)
     for _ in range(2):
         assert asyncio.run(measured(probe)).status == "ok"
+
+
+UNTIL = datetime(2040, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest_asyncio.fixture
+async def tls(tmp_path: Path) -> AsyncIterator[tuple[int, Path]]:
+    """A port where TLS is spoken for 127.0.0.1, and the certificate, which signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(datetime.now(UTC) - timedelta(days=1)).not_valid_after(UNTIL)
+    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+    certificate, private = tmp_path / "cert.pem", tmp_path / "key.pem"
+    certificate.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    kept = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, *kept))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, private)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    yield server.sockets[0].getsockname()[1], certificate
+    server.close()
+
+
+async def test_a_certificate(tls: tuple[int, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    port, certificate = tls
+    with pytest.raises(UpstreamFailed, match="self-signed certificate"):
+        await outside.certificate_expiry("127.0.0.1", port)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    monkeypatch.setattr(outside.ssl, "create_default_context", lambda: trusting)
+    assert await outside.certificate_expiry("127.0.0.1", port) == UNTIL
+    with pytest.raises(UpstreamFailed, match=r"doesn't match|mismatch|not valid for"):
+        await outside.certificate_expiry("localhost", port)
+    with pytest.raises(UpstreamTimeout):
+        await outside.certificate_expiry("127.0.0.1", 9)
