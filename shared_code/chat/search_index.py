@@ -16,6 +16,7 @@ from typing import Any, cast
 from shared_code import ids
 from shared_code.clock import Clock
 from shared_code.errors import NotFound
+from shared_code.locks import KeyedLocks
 from shared_code.storage.ports import (
     AlreadyExists,
     Blobs,
@@ -76,6 +77,7 @@ class State:
 class SearchIndex:
     def __init__(self, tables: Tables, blobs: Blobs, clock: Clock, messages: Messages) -> None:
         self._tables, self._blobs, self._clock, self._messages = tables, blobs, clock, messages
+        self._locks = KeyedLocks()
 
     async def state(self, owner_id: str) -> State:
         row = await self._tables.get(CHATS, owner_id, INDEX_KEY)
@@ -117,6 +119,10 @@ class SearchIndex:
 
     async def update(self, owner_id: str) -> bool:
         """Take in what waits; False when there is more than one run may take. Safe to repeat, and in parallel."""
+        async with self._locks.of(owner_id):  # who comes while one is at it finds nothing left to do
+            return await self._update(owner_id)
+
+    async def _update(self, owner_id: str) -> bool:
         until, lost = self._clock.now() + TURN, 0
         while rows := await self.waiting(owner_id, BATCH):
             if self._clock.now() >= until or lost == TRIES:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -80,13 +80,13 @@ class _Scripted:
         return End(self._answers.finish_reason if self._ended else None, "plain", USAGE)
 
 
-def speed_up(container: TestContainer, answers: Scripted) -> None:
-    """Looks every 5 ms instead of twice a second, and models from a script."""
+def speed_up(container: TestContainer, answers: Scripted, tick: float = TICK) -> None:
+    """Looks every ``tick`` seconds instead of twice a second, and models from a script."""
     container.__dict__["chat_answers"] = answers
     container.__dict__["chat_runs"] = Runs(
-        tables=container.storage.tables, clock=container.clock, answers=answers, finishing=container.chat_finishing, flush=TICK
+        tables=container.storage.tables, clock=container.clock, answers=answers, finishing=container.chat_finishing, flush=tick
     )
-    container.__dict__["chat_following"] = Following(container.chat_messages, container.chat_runs, look=TICK)
+    container.__dict__["chat_following"] = Following(container.chat_messages, container.chat_runs, look=tick)
 
 
 @dataclass
@@ -98,11 +98,11 @@ class Room:
     user: str
     headers: dict[str, str]
     other: dict[str, str]
-    extra: list[App] = field(default_factory=list)
+    own: TestContainer | None = None
 
     @property
     def container(self) -> TestContainer:
-        return self.app.container
+        return self.own or self.app.container
 
     @property
     def payer(self) -> Payer:
