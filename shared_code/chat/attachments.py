@@ -14,7 +14,7 @@ MAX_ATTACHMENTS = 10
 MAX_IMAGE_BYTES = 5 * 1024 * 1024
 """Of an image as it is sent: its optimized variant, as soon as there is one."""
 MAX_TEXT_BYTES = 256 * 1024
-MAX_TOTAL_BYTES = 20 * 1024 * 1024
+MAX_TOTAL_BYTES = 8 * 1024 * 1024
 """Of all that is sent with one prompt; older ones are only named then."""
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 TEXT_TYPES = frozenset({"text/plain"})
