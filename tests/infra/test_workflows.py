@@ -166,6 +166,8 @@ def test_only_the_app_is_deployed() -> None:
     first = {name.split("/")[0] for name in tracked}
     kept = {name for name in first if not name.startswith(".") and name not in ignored}
     assert kept == {"function_app.py", "host.json", "requirements.txt", "functions", "shared_code"}
+    (copied,) = re.findall(r"^cp -R (.+) \.package/$", (ROOT / "infra/package.sh").read_text(), re.M)
+    assert set(copied.split()) == kept, "by azd and by the workflows the same is deployed"
 
 
 def test_the_context_of_the_images_holds_no_secret_and_all_that_they_copy() -> None:
