@@ -69,14 +69,14 @@ async def embeddings(request: Request, caller: AiCaller, container: ContainerDep
 
 @router.get("/api/ai/v1/models", name="ai_list_models")
 async def list_models(caller: AiCaller, container: ContainerDep) -> ModelListResponse:
-    """The models, the default first. One that is out of service is listed as `disabled`."""
-    return ModelListResponse.of(await container.ai_directory.all())
+    """The models that the caller may use, the default first. One that is out of service is listed as `disabled`."""
+    return ModelListResponse.of([each for each in await container.ai_directory.all() if _may_use(caller, each.model.name)])
 
 
 @router.get("/api/ai/v1/models/{model}", name="ai_get_model")
 async def get_model(model: str, caller: AiCaller, container: ContainerDep) -> ModelResponse:
-    """One model."""
-    return ModelResponse.of(await container.ai_directory.get(model))
+    """One model. 404 for one that the API key may not use."""
+    return ModelResponse.of(await container.ai_directory.get(model if _may_use(caller, model) else ""))
 
 
 @router.patch("/api/ai/models/{model}", name="ai_update_model")
@@ -85,6 +85,11 @@ async def update_model(model: str, body: ModelSwitch, caller: AdminCaller, conta
     listed = await container.ai_directory.switch(model, enabled=body.enabled)
     await container.audit.record("ai_model_switched", user_id=caller.user_id, model=model, enabled=body.enabled)
     return ModelResponse.of(listed)
+
+
+def _may_use(caller: Caller, model: str) -> bool:
+    limits = spender(caller).limits
+    return limits is None or limits.models is None or model in limits.models
 
 
 async def _answer(operation: Operation, request: Request, caller: Caller, container: Container) -> Response:

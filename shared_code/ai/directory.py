@@ -1,7 +1,7 @@
 """The models as they are now: those of the catalogue, what an open server adds, and which of them an administrator has taken out."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -45,13 +45,14 @@ class Directory:
         self._found: Mapping[str, Model] = {}
         self._listed_at = _LONG_AGO
 
-    async def find(self, name: str | None, kind: Kind = "chat") -> Model:
-        """The model of that name, or the default of its kind: the first. Raises NotFound ``model_not_found``, for one that is out of
-        service too, as OpenAI does for a model that the caller may not use. No storage call while the switches are fresh."""
+    async def find(self, name: str | None, kind: Kind = "chat", *, among: Collection[str] | None = None) -> Model:
+        """The model of that name, or the default of its kind: the first (of those whose names are ``among``, where an API key is limited to
+        some). Raises NotFound ``model_not_found``, for one that is out of service too, as OpenAI does for a model that the caller may
+        not use. No storage call while the switches are fresh."""
         await self._fresh()
         if name is None:
             for model in await self._models():
-                if model.kind == kind and model.name not in self._off:
+                if model.kind == kind and model.name not in self._off and (among is None or model.name in among):
                     return model
             raise not_found(f"There is no {kind} model here.")
         found = await self._named(name)

@@ -46,7 +46,7 @@ class Gateway:
         what becomes of the provider's failures (``attempts.to_domain``); after a stream has begun, only its last event tells."""
 
         kind: Kind = "embedding" if request.operation == "embeddings" else "chat"
-        model = await self.directory.find(request.model, kind)
+        model = await self.directory.find(request.model, kind, among=spender.limits.models if spender.limits is not None else None)
         request.check_limits(model)
         candidates = self.directory.candidates(model, sees=bool(model.fallbacks) and request.has_images)
         if request.size <= _INLINE:

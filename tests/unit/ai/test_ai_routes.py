@@ -303,3 +303,19 @@ async def test_no_log_line_holds_a_prompt_or_a_providers_words() -> None:
     assert any(line["event"] == "ai_attempt_failed" for line in lines)
     assert "secret" not in str(lines)
     assert token not in str(lines)
+
+
+async def test_a_key_that_is_limited_to_some_models_sees_and_gets_those() -> None:
+    small = {"name": "small", "provider": "openai"}
+    app, scripted = serving(AI_MODELS=json.dumps([*json.loads(MODELS), small]))
+    async with app.client() as client:
+        token = (await register(client))["access_token"]
+        made = await client.post("/api/auth/keys", json={"name": "k", "scopes": ["ai"], "ai": {"models": ["small"]}}, headers=bearer(token))
+        client.headers["Authorization"] = f"Bearer {made.json()['key']}"
+        assert [model["id"] for model in (await client.get("/api/ai/v1/models")).json()["data"]] == ["small"]
+        assert (await client.get("/api/ai/v1/models/small")).status_code == 200
+        assert_openai_error(await client.get("/api/ai/v1/models/large"), 404, "model_not_found", param="model")
+        assert (await client.post(COMPLETIONS, content=chat())).status_code == 200
+        assert_openai_error(await client.post(COMPLETIONS, content=chat(model="large")), 403, "model_not_allowed")
+        assert_openai_error(await client.post("/api/ai/v1/embeddings", json={"input": "a"}), 404, "model_not_found", param="model")
+    assert scripted.models == ["small"]
