@@ -63,6 +63,11 @@ class Known:
             own = default
         return {**({USER: own} if own is not None else {}), **self.key_budgets}
 
+    def shared_with_others(self, me: str, now: datetime) -> bool:
+        """Whether other instances have leases, so that the row has likely changed since it was seen."""
+        leases = self.account.leases if self.account is not None else {}
+        return any(name != me and lease.expires > milliseconds(now) for name, lease in leases.items())
+
     def note(self, ask: Ask) -> None:
         if ask.key_id is not None and ask.key_budget is not None:
             self.key_budgets.pop(ask.key_id, None)

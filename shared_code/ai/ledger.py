@@ -175,8 +175,9 @@ class Ledger:
         look = any(isinstance(order, Touch) and order.look for order in orders)
         for ask in asks:
             known.note(ask)
-        # What is written needs no look first: a write on top of an old row does not arrive.
-        if look or (not known.budgets(self._default) and self._clock.now() - known.seen_at > STALE):
+        # What is written needs no look first: a write on top of an old row does not arrive. But where others write too, it costs one.
+        alone = bool(known.budgets(self._default)) and not known.shared_with_others(self._me, self._clock.now())
+        if look or (not alone and self._clock.now() - known.seen_at > STALE):
             known.account = None
         for attempt in range(TRIES):
             afresh = known.account is None or bool(known.doubts)

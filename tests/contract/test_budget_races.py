@@ -6,7 +6,9 @@ import random
 from collections import Counter
 from uuid import uuid4
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from shared_code.ai.meter import BudgetMeter
 from shared_code.ai.models import Hold
@@ -19,6 +21,8 @@ from tests.azurite import AzuriteHandle
 from tests.contract.conftest import outcomes
 from tests.contract.faults import LOST, before
 from tests.unit.ai.meters import MODEL, START, meter, spender, standing, stored, tokens
+from tests.unit.ai.test_meter_property import STEPS, Step, World
+from tests.unit.ai.test_meter_property import play as play_steps
 from tests.unit.files.faults import Fault, ProcessDied, Watched
 
 BUDGET = 1_000_000
@@ -156,3 +160,18 @@ async def test_an_answer_lost_on_the_wire(azure: AzureStorage, azurite: AzuriteH
         spent, held = await standing(azure.tables, clock, ada.user_id)
         assert (spent, held >= 1_000) == (700, True)
         await storage.aclose()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(moves=st.lists(STEPS, min_size=10, max_size=25))
+def test_any_sequence_on_real_storage(azurite: AzuriteHandle, moves: list[Step]) -> None:
+    """As ``tests/unit/ai/test_meter_property.py`` on memory: with real ETags, and real time between a request and its answer."""
+
+    async def run() -> None:
+        storage = AzureStorage.from_connection_string(azurite.connection_string)
+        try:
+            await play_steps(moves, World(storage=storage, user_id=uuid4().hex))
+        finally:
+            await storage.aclose()
+
+    asyncio.run(run())

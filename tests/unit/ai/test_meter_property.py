@@ -17,16 +17,15 @@ from shared_code.ai.spending import milliseconds, month_of
 from shared_code.clock import ManualClock
 from shared_code.errors import LydianError
 from shared_code.storage.memory import MemoryStorage
+from shared_code.storage.ports import Storage
 from tests.unit.ai.meters import MODEL, START, meter, spender, standing, stored, tokens
 from tests.unit.files.faults import Watched
 
 BUDGET, KEY_BUDGET = 10_000, 3_000
-BY = {None: spender(), "key": spender(key_id="key", monthly_micro=KEY_BUDGET)}
-
 Step = tuple[Any, ...]
 instances = st.integers(0, 1)
 amounts = st.sampled_from([1, 10, 100, 300, 1_000, 2_500, 5_000])
-steps = st.one_of(
+STEPS = st.one_of(
     st.tuples(st.just("hold"), instances, st.sampled_from([None, "key"]), amounts),
     st.tuples(
         st.just("burst"),
@@ -55,13 +54,15 @@ class Open:
 @dataclass
 class World:
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
+    storage: Storage = field(default_factory=MemoryStorage)
+    user_id: str = "ada"
     open: list[Open] = field(default_factory=list)
     over: list[Open] = field(default_factory=list)
     spent: Counter[tuple[str, str]] = field(default_factory=Counter)
     requests: int = 0
 
     def __post_init__(self) -> None:
-        self.storage = MemoryStorage(self.clock)
+        self.by = {None: spender(self.user_id), "key": spender(self.user_id, "key", monthly_micro=KEY_BUDGET)}
         self.seen: list[Watched] = [Watched(self.storage), Watched(self.storage)]
         self.meters: list[BudgetMeter] = [self._meter(0), self._meter(1)]
 
@@ -70,7 +71,7 @@ class World:
 
     async def hold(self, number: int, key: str | None, amount: int) -> None:
         try:
-            hold = await self.meters[number].hold(BY[key], [MODEL], tokens(amount))
+            hold = await self.meters[number].hold(self.by[key], [MODEL], tokens(amount))
         except LydianError:
             return  # over the budget, or storage was down
         now = self.clock.now()
@@ -136,7 +137,7 @@ class World:
         """What is stored keeps within the budgets, and covers what is promised to requests under way."""
         month = month_of(self.clock.now())
         for purse, budget in (("", BUDGET), ("key", KEY_BUDGET)):
-            spent, held = await standing(self.storage.tables, self.clock, purse=purse)
+            spent, held = await standing(self.storage.tables, self.clock, self.user_id, purse)
             assert spent + held <= budget, (purse, spent, held)
             promised = sum(one.hold.micro for one in self.open if one.month == month and purse in ("", one.hold.spender.key_id))
             unbooked = self.spent[purse, month] - spent
@@ -148,7 +149,7 @@ class World:
             await self.settle(one, 100)
         for each in self.meters:
             await each.settled()
-        account = await stored(self.storage.tables)
+        account = await stored(self.storage.tables, self.user_id)
         for (purse, month), micro in self.spent.items():
             if micro and month in (account.month, account.previous_month):
                 kept = account.spent if month == account.month else account.previous_spent
@@ -158,8 +159,8 @@ class World:
         assert (lifetime.micro if lifetime else 0) == sum(micro for (purse, _), micro in self.spent.items() if purse == "")
 
 
-async def play(moves: Sequence[Step]) -> None:
-    world = World()
+async def play(moves: Sequence[Step], world: World | None = None) -> None:
+    world = world or World()
     for move in moves:
         await world.run(move)
         await world.check()
@@ -171,7 +172,7 @@ async def play(moves: Sequence[Step]) -> None:
 @example([("fault", 0, "lost answer", 1), ("hold", 0, None, 1_000), ("hold", 0, None, 1_000), ("settle all", 100)])
 @example([("hold", 0, "key", 1_000), ("fault", 0, "lost answer", 1), ("settle", 0, 100), ("hold", 1, "key", 2_500)])
 @example([("hold", 0, None, 5_000), ("wait", 500.0), ("hold", 1, None, 5_000), ("hold", 1, None, 300)])
-@given(st.lists(steps, min_size=3, max_size=25))
+@given(st.lists(STEPS, min_size=3, max_size=25))
 def test_spent_and_held_never_exceed_the_budget(moves: list[Step]) -> None:
     asyncio.run(play(moves))
 

@@ -121,6 +121,9 @@ async def test_others_usage_is_for_administrators(api: Api) -> None:
     everybody = (await api.get(api.root, scope="all")).json()
     assert (everybody["as_of"], everybody["budget"], everybody["items"]) == (None, None, [])
     await api.app.container.ai_statistics.roll_up()
+    reading = await api.app.container.figure_sources()["ai"]()  # as monitoring keeps it
+    assert reading is not None
+    assert reading.figures == {"ai_requests": 1, "ai_input_tokens": 100, "ai_output_tokens": 0, "ai_cost_micro": 100}
     everybody = (await api.get(api.root, scope="all")).json()
     assert everybody["as_of"] == "2026-11-24T12:00:00.000Z"
     assert [(item["day"], item["model"], item["cost"]) for item in everybody["items"]] == [("2026-11-24", "gpt-test", "0.0001")]
