@@ -94,8 +94,8 @@ class Placing:
                 etags = await self._tables.batch(CHATS, owner_id, operations)
                 etag = etags[len(messages) - 1]
             except (AlreadyExists, EtagMismatch, Missing):
-                if await self._ours(owner_id, messages[-1]):
-                    etag = ""  # it was written after all, and the answer to that was lost
+                if (ours := await self._ours(owner_id, messages[-1])) is not None:
+                    etag = ours  # it was written after all, and the answer to that was lost
                 elif known := await self.known(owner_id, conversation_id, draft.client_id):
                     return Placed(known, None, conversation)
                 else:
@@ -145,12 +145,12 @@ class Placing:
         }
         await self._tables.apply(WORK, running_partition(owner_id), Upsert(answer.run, values))
 
-    async def _ours(self, owner_id: str, message: Message) -> bool:
+    async def _ours(self, owner_id: str, message: Message) -> str | None:
+        """The ETag of what we wrote, if we did: ids are unique."""
         try:
-            await self._messages.bare(owner_id, message.conversation_id, message.id)
+            return (await self._messages.bare(owner_id, message.conversation_id, message.id)).etag
         except NotFound:
-            return False
-        return True
+            return None
 
 
 def _rows(messages: Sequence[Message]) -> list[Operation]:

@@ -12,7 +12,8 @@ from .attachments import MAX_ATTACHMENTS
 from .conversations import MAX_SYSTEM, MAX_TITLE
 from .search import Found, Hit
 
-MAX_CONTENT = 1_000_000
+MAX_CONTENT = 256_000
+"""Characters: more than an answer may have, and such that a page of the longest stays within tens of megabytes."""
 
 
 def _storable(text: str) -> str:

@@ -14,7 +14,7 @@ from .finishing import Finishing
 from .history import History, check_fits
 from .messages import Messages, not_found
 from .models import Conversation, Message
-from .placing import Draft, Placing
+from .placing import Draft, Placed, Placing
 from .ports import Answers, ModelFacts, Payer, Prompt
 from .running import Runs
 from .tables import CHATS, key_of
@@ -52,6 +52,7 @@ class Chat:
         self._tables, self._clock, self._answers, self._conversations = tables, clock, answers, conversations
         self._messages, self._placing, self._runs, self._finishing = messages, placing, runs, finishing
         self._attachments, self._history = attachments, history
+        self._beginning: set[asyncio.Task[Placed]] = set()
 
     async def ask(
         self,
@@ -116,11 +117,25 @@ class Chat:
             await self._attachments.check(owner_id, question.attachments, model)
         self._runs.room()
         answer = Message("", "", None, "assistant", "", self._clock.now(), model=model.name, status="streaming")
-        placed = await self._placing.add(owner_id, conversation_id, replace(draft, messages=(*draft.messages, answer)))
-        if placed.messages is not None:
-            question = asked or placed.messages[0]
-            self._runs.start(owner_id, placed.messages[-1], self._prompt(payer, model, placed.conversation, question))
+
+        async def begin() -> Placed:
+            placed = await self._placing.add(owner_id, conversation_id, replace(draft, messages=(*draft.messages, answer)))
+            if placed.messages is not None:
+                question = asked or placed.messages[0]
+                self._runs.start(owner_id, placed.messages[-1], self._prompt(payer, model, placed.conversation, question))
+            return placed
+
+        # Whoever leaves in between shall not leave a stored answer that nobody writes.
+        beginning = asyncio.ensure_future(begin())
+        self._beginning.add(beginning)  # the loop itself keeps only a weak reference
+        beginning.add_done_callback(self._begun)
+        placed = await asyncio.shield(beginning)
         return _started(conversation_id, placed.ids, asked, again=placed.messages is None)
+
+    def _begun(self, beginning: "asyncio.Task[Placed]") -> None:
+        self._beginning.discard(beginning)
+        if not beginning.cancelled():
+            beginning.exception()  # looked at, so that nobody's being there for it is no warning
 
     def _prompt(self, payer: Payer, model: ModelFacts, conversation: Conversation, question: Message) -> Callable[[], Awaitable[Prompt]]:
         return lambda: self._history.prompt(payer, model, conversation.system, question)

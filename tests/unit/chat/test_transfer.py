@@ -153,7 +153,7 @@ async def test_too_large_and_too_deep(room: Room) -> None:
         assert (await client.post(IMPORT, content=large)).status_code == 413
         deep = '{"a":' * 1000 + "1" + "}" * 1000
         assert (await client.post(IMPORT, content=deep)).json()["code"] == "invalid_json"
-        fits = json.dumps(document(*[message(id=f"m{n}", content="y" * 500_000) for n in range(4)]))
+        fits = json.dumps(document(*[message(id=f"m{n}", content="y" * 250_000) for n in range(8)]))
         assert (await client.post(IMPORT, content=fits)).status_code == 201
 
 
