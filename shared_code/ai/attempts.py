@@ -41,7 +41,7 @@ class Timeouts:
     begin: float = 220.0
     """For all attempts together."""
     whole: float = 570.0
-    """Until a stream must have ended."""
+    """From the request until its stream must have ended; a hold outlasts it (``reckoning.HOLD``)."""
 
 
 class Attempts:
@@ -96,10 +96,14 @@ class Attempts:
         if isinstance(error, NoAnswer):
             self._breakers.bad(model.name)
             return None if error.timed_out else backoff
-        if not isinstance(error, Refusal) or not _again(error):
+        if not isinstance(error, Refusal):
             return None
-        if error.status != 429:
+        if error.status in _OURS or (error.status != 429 and _again(error)):
             self._breakers.bad(model.name)
+        elif error.status != 429:
+            self._breakers.good(model.name)  # it answers, if not to this caller's liking
+        if not _again(error):
+            return None
         asked = error.retry_after
         if asked is not None and asked > LONGEST_PAUSE:
             self._breakers.rest(model.name, asked)

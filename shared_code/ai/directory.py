@@ -138,6 +138,8 @@ class Directory:
             return
         if url == OPENAI:
             names = [name for name in names if not any(part in name for part in _OTHER)]
+        # A name is also a header's value.
+        names = [name for name in names if name.isascii() and name.isprintable()]
         self._found = {name: discovered(name, url) for name in names[:MOST_LISTED]}
         self._listed_at = self._clock.now()
 

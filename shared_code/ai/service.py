@@ -45,6 +45,7 @@ class Gateway:
         """Answer it, streamed if it asks for that. Raises NotFound ``model_not_found``, InvalidInput, what the meter refuses, and
         what becomes of the provider's failures (``attempts.to_domain``); after a stream has begun, only its last event tells."""
 
+        began = asyncio.get_running_loop().time()
         kind: Kind = "embedding" if request.operation == "embeddings" else "chat"
         model = await self.directory.find(request.model, kind, among=spender.limits.models if spender.limits is not None else None)
         request.check_limits(model)
@@ -58,7 +59,7 @@ class Gateway:
         try:
             used, answer = await self._attempts.open(request, hold.candidates or candidates, charge.trying)
             if request.stream:
-                return await self._stream(request, used, answer, charge)
+                return await self._stream(request, used, answer, charge, began + self._attempts.timeouts.whole)
             return await self._whole(used, answer, charge)
         except (asyncio.CancelledError, UpstreamTimeout):
             # The provider has the request and may be working for it; what it says of its cost nobody will hear.
@@ -75,13 +76,13 @@ class Gateway:
         assert isinstance(stream, Stream)
         return stream
 
-    async def _stream(self, request: Request, model: Model, answer: Answer, charge: Charge) -> Stream:
+    async def _stream(self, request: Request, model: Model, answer: Answer, charge: Charge, until: float) -> Stream:
         if not answer.content_type.startswith("text/event-stream"):
             await answer.aclose()
             raise UpstreamFailed("The model's provider does not stream.")
         charge.answering(model)
         watcher: Watcher = ResponsesWatcher() if request.operation == "responses" else ChatWatcher(hide_usage=not request.wants_usage)
-        return Stream(model, answer, watcher, charge, seconds=self._attempts.timeouts.whole)
+        return Stream(model, answer, watcher, charge, until=until)
 
     async def _whole(self, model: Model, answer: Answer, charge: Charge) -> Whole:
         try:

@@ -23,11 +23,11 @@ DRAINED_FOR = 0.2
 class Stream:
     """``frames()`` is iterated once, and closed by whoever stops early: that cancels the provider's work and settles."""
 
-    def __init__(self, model: Model, answer: Answer, watcher: Watcher, charge: Charge, *, seconds: float) -> None:
-        """``seconds`` until it must have ended."""
+    def __init__(self, model: Model, answer: Answer, watcher: Watcher, charge: Charge, *, until: float) -> None:
+        """``until``: the event loop's time when it must have ended."""
         self.model, self.watcher = model, watcher
         self._answer, self._charge = answer, charge
-        self._until = asyncio.get_running_loop().time() + seconds
+        self._until = until
         self.failure: LydianError | None = None
         """Why it ended as it should not."""
         self.cost = 0

@@ -217,3 +217,17 @@ async def test_cancelled_while_it_waits_for_another_try() -> None:
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert len(scene.upstream.asked) == 1
+
+
+async def test_who_refuses_us_is_soon_left_alone_and_who_refuses_a_request_is_not() -> None:
+    scene = stage(Refusal(401, {}))
+    for _ in range(OPENS_AFTER):
+        with pytest.raises(errors.UpstreamFailed):
+            await ask(scene, model="small")
+    with pytest.raises(errors.Unavailable, match="left alone"):
+        await ask(scene, model="small")
+    scene = stage(Refusal(400, {}))
+    for _ in range(2 * OPENS_AFTER):
+        with pytest.raises(errors.InvalidRequest):
+            await ask(scene, model="small")
+    assert len(scene.upstream.asked) == 2 * OPENS_AFTER

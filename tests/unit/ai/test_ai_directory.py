@@ -131,3 +131,8 @@ async def test_a_server_that_is_down() -> None:
 async def test_of_openais_own_list_only_what_our_routes_take() -> None:
     scene = opened("whisper-1", "dall-e-3", "gpt-4o-audio-preview", "gpt-4o", "text-embedding-3-small", "tts-1", url=OPENAI)
     assert [listed.model.name for listed in await scene.directory.all()] == ["gpt-4o", "text-embedding-3-small"]
+
+
+async def test_names_that_no_header_takes_are_left_out() -> None:
+    scene = opened("ok", "模型", "a\r\nb")
+    assert [listed.model.name for listed in await scene.directory.all()] == ["ok"]
