@@ -16,7 +16,7 @@ from . import status_feed
 
 OVERALL = {
     "ok": "Everything works",
-    "degraded": "Some of it does not work",
+    "degraded": "Not everything works",
     "down": "Nothing works at the moment",
     "no_data": "We do not know at the moment",
 }

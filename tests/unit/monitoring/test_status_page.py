@@ -143,7 +143,7 @@ async def test_an_incident_comes_first_and_goes_to_the_past(app: App, monkeypatc
         assert "Everything works" in (await shown(app)).text, "one failure is none yet"
         await minutes(app, 4)
         page = await shown(app)
-        assert "Some of it does not work" in page.text
+        assert "Not everything works" in page.text
         assert page.text.index("Files and images: does not work Since 1 January 2026, 00:05 UTC") < page.text.index("Services")
         assert "stlydian" not in page.text, "nothing internal"
         [entry] = await entries(app)
