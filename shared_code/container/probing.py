@@ -93,6 +93,7 @@ class ProbingParts(FiguresParts):
     async def _ask_sendgrid(self) -> None:
         from shared_code.monitoring.outside import answers
 
+        # Any key may ask what it may do (SendGrid's API reference, "API Key Permissions").
         key = self.settings.sendgrid_api_key
         await answers(f"{self.settings.sendgrid_api_base}/v3/scopes", headers={"Authorization": f"Bearer {key}"})
 
