@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import jwt
 import pytest
+import stripe
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.preflight import triggers
@@ -171,6 +172,26 @@ def test_a_webhook_without_a_secret_and_with_another_one() -> None:
     refusing = {"/api/webhooks/stripe": (400, {"code": "invalid_signature"})}
     assert judged(BY_NAME["webhook"], refusing).outcome is Outcome.PASS
     assert judged(BY_NAME["webhook"], refusing, webhook_secret="made up").outcome is Outcome.FAIL
+
+
+class Verifying(Answering):
+    """As the app does: by the SDK of Stripe itself."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        try:
+            stripe.WebhookSignature.verify_header(body.decode(), self.headers["Stripe-Signature"], "made up", 300)
+            self.status = 200
+        except stripe.SignatureVerificationError:
+            self.status = 400
+        self.body = b'{"code": "invalid_signature"}'
+        Careless.answer(self)
+
+
+@pytest.mark.parametrize(("secret", "outcome"), [("made up", Outcome.PASS), ("made up, older", Outcome.PASS), ("another", Outcome.FAIL)])
+def test_events_are_signed_as_stripe_signs(secret: str, outcome: Outcome) -> None:
+    with serving(Verifying) as server:
+        assert judge("webhook", target(f"http://127.0.0.1:{server.server_address[1]}", webhook_secret=secret)).outcome is outcome
 
 
 def test_an_origin_that_is_not_allowed() -> None:
