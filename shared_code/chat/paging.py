@@ -1,5 +1,9 @@
 """Pages of messages: of the path to the head from either end, and of the whole tree."""
 
+import re
+
+from shared_code.errors import InvalidCursor
+
 from .conversations import Conversations
 from .messages import Messages
 from .models import Message
@@ -25,16 +29,16 @@ class Paging:
             found = await self._messages.everything(owner_id, conversation, after=key, limit=limit + 1)
             position = found[limit - 1][0].removeprefix(prefix) if len(found) > limit else None
             return [message for _, message in found[:limit]], position
-        head_id, _, passed = after.partition(" ") if after is not None else (conversation.head_id or "", "", "")
+        head_id, passed = _position(after) if after is not None else (conversation.head_id or "", None)
         place = place_of(head_id)
         if place is None:
             return [], None
         if newest_first:
-            last = int(passed) - 1 if passed else place.depth
+            last = place.depth if passed is None else min(passed - 1, place.depth)
             first = max(0, last - limit + 1)
             ends = first == 0
         else:
-            first = int(passed) + 1 if passed else 0
+            first = 0 if passed is None else passed + 1
             last = min(first + limit - 1, place.depth)
             ends = last == place.depth
         way = await self._messages.way_to(owner_id, conversation_id, place)
@@ -42,3 +46,11 @@ class Paging:
         if newest_first:
             found_there.reverse()
         return found_there, None if ends else f"{head_id} {first if newest_first else last}"
+
+
+def _position(after: str) -> tuple[str, int]:
+    """The head of a path, and the depth that the page before ended at."""
+    match = re.fullmatch(r"([0-9a-z]+) ([0-9]{1,7})", after)
+    if match is None:
+        raise InvalidCursor("This cursor does not belong to this list.")
+    return match[1], int(match[2])

@@ -13,9 +13,13 @@ BEAT = 15.0
 COMMENT = b": still here\n\n"
 
 
+_LINE_ENDS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"}
+
+
 def event(name: str, data: Any, *, id: str | None = None) -> bytes:
     """One event, whose data is JSON on one line (HTML Living Standard, 9.2.6). ``id`` has no line end."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    # Not line ends by the standard, but to many a client's line reader, Python's among them.
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_LINE_ENDS)
     line = "" if id is None else f"id: {id}\n"
     return f"{line}event: {name}\ndata: {text}\n\n".encode("utf-8", "replace")
 
