@@ -61,6 +61,10 @@ class Finishing:
                 [current] = await self._contents.filled([current])
                 return current
             etag = current.etag
+            if len(current.content) > len(message.content):  # its writer was alive, and has stored more meanwhile
+                await self._contents.discard(stored)
+                message = replace(message, content=current.content)
+                stored = await self._contents.put(owner_id, replace(stored, content=current.content, blob=""))
         raise unavailable or StorageUnavailable("The answer could not be stored.")
 
     async def current(self, owner_id: str, message: Message) -> Message:

@@ -127,6 +127,9 @@ class Runs:
             await asyncio.wait({consuming, keeping, stopping}, timeout=MAX_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if consuming.done():
                 ending = consuming.result()
+            elif keeping.done() and isinstance(error := keeping.exception(), Exception) and not isinstance(error, Missing):
+                log.error("answer_not_kept", message_id=run.message.id, exc_info=error)
+                ending = _Ending("failed", error)
             elif keeping.done() or stopping.done():
                 ending = _Ending("stopped", finish_reason="stopped")
             else:

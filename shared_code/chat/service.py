@@ -107,8 +107,10 @@ class Chat:
         self, payer: Payer, conversation_id: str, draft: Draft, model_name: str | None, asked: Message | None = None
     ) -> Started:
         owner_id = payer.user_id
-        conversation = await self._conversations.get(owner_id, conversation_id)
-        if known := await self._placing.known(owner_id, conversation_id, draft.client_id):
+        conversation, known = await asyncio.gather(
+            self._conversations.get(owner_id, conversation_id), self._placing.known(owner_id, conversation_id, draft.client_id)
+        )
+        if known:
             return _started(conversation_id, known, asked, again=True)
         model = await self._answers.model(model_name or conversation.model)
         question = asked or draft.messages[0]

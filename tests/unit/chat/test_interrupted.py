@@ -7,8 +7,9 @@ import pytest
 
 from shared_code.chat.finishing import BEAT, LEASE
 from shared_code.chat.models import Message
-from shared_code.chat.tables import CHATS, SHARDS, WORK, key_of
+from shared_code.chat.tables import CHATS, SHARDS, WORK, key_of, text_values
 from shared_code.errors import NotFound
+from shared_code.storage.ports import Merge
 from tests.unit.chat.chats import Room, eventually, heard, until
 
 
@@ -159,6 +160,30 @@ async def test_an_entry_without_its_message_is_swept(room: Room) -> None:
     assert await room.container.chat_finishing.sweep() == 0
     assert await running(room) == 0
     assert await room.path(conversation, tree=True) == []
+
+
+async def test_who_ends_it_for_its_writer_keeps_what_was_stored_meanwhile(room: Room) -> None:
+    conversation, answer = await begun(room)
+    await kill(room)
+    message = await room.container.chat_messages.bare(room.user, conversation, answer)
+    for more in (" and more", " and much more" * 2000):
+        await room.app.storage.tables.apply(CHATS, room.user, Merge(key_of(message), dict(text_values(message.content + more))))
+    ended = await room.container.chat_finishing.finish(room.user, replace(message, status="stopped"))
+    assert ended.content == message.content + more
+    assert (await room.container.chat_messages.get(room.user, conversation, answer)).content == ended.content
+
+
+async def test_an_answer_that_cannot_be_kept_fails(room: Room) -> None:
+    conversation, answer = await begun(room)
+
+    def fail(verb: str, table: str) -> None:
+        room.app.tables.before = lambda verb, table: None
+        raise RuntimeError("a mistake of ours")
+
+    room.app.tables.before = fail
+    await room.container.chat_runs.drain()
+    text, message = await heard(room, conversation, answer)
+    assert (text, message.status, message.error and message.error.code) == ("So far", "failed", "internal_error")
 
 
 async def test_the_end_is_written_although_its_first_answer_is_lost(room: Room) -> None:
