@@ -21,7 +21,7 @@ class Splitter:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The frames that are whole now, each with the empty line behind it. Raises TooLong."""
-        if not self._rest and chunk.endswith(b"\n\n") and chunk.count(b"\n\n") == 1 and b"\r" not in chunk:
+        if not self._rest and chunk.find(b"\n\n") == len(chunk) - 2 >= 0 and b"\r" not in chunk:
             return [chunk]  # as nearly all come
         self._rest += chunk
         frames, start = [], 0

@@ -94,6 +94,7 @@ class Gateway:
         except TimeoutError:
             raise UpstreamTimeout("The model's provider did not end its answer in time.") from None
         except NoAnswer as error:
+            charge.begin(charge.likely())  # it had begun to answer: the work was done, and is billed
             raise to_domain(error) from None
         except ValueError:
             raise UpstreamFailed("The model's provider did not answer in JSON.") from None

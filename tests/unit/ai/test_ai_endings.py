@@ -302,6 +302,8 @@ async def test_an_answer_in_one_piece_that_breaks_off_or_is_too_large(monkeypatc
     scene = stage(Reply([b"{", NoAnswer("it broke off")], "application/json"))
     with pytest.raises(UpstreamFailed):
         await scene.gateway.answer(ADA, requests.read("chat", chat()))
+    await until(lambda: scene.meter.booked)
+    assert scene.meter.booked[0].usage.estimated  # the provider bills what it has begun
     monkeypatch.setattr("shared_code.ai.service.MOST_BYTES", 5)
     with pytest.raises(UpstreamFailed, match="too large"):
         await stage(whole()).gateway.answer(ADA, requests.read("chat", chat()))

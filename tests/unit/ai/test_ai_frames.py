@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared_code.ai import frames
@@ -21,6 +21,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
     return [data[first:last] for first, last in itertools.pairwise(points)]
 
 
+@example([b"\n\n", b"\n\n"], [3], b"")
 @given(
     FRAMES,
     st.lists(st.integers(0, 10_000), max_size=12),
