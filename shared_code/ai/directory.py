@@ -24,6 +24,8 @@ REFRESHED, STALE = timedelta(seconds=4), timedelta(seconds=8)
 within ten seconds (SPEC §6); this leaves two for the read."""
 LISTED_FOR, LISTED_AGAIN = timedelta(seconds=60), timedelta(seconds=5)
 """How long an open server's list counts, and how soon it is asked again for a name that is not on it."""
+LISTED_WITHIN = 5.0
+"""Seconds that its list may take."""
 MOST_LISTED = 1_000
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 # What else OpenAI itself lists: sound, pictures, and models for endpoints that are not ours.
@@ -43,7 +45,8 @@ class Directory:
         self._read_at = _LONG_AGO
         self._reading: asyncio.Task[None] | None = None
         self._found: Mapping[str, Model] = {}
-        self._listed_at = _LONG_AGO
+        self._listed_at = self._asked_at = _LONG_AGO
+        self._listing = asyncio.Lock()
 
     async def find(self, name: str | None, kind: Kind = "chat", *, among: Collection[str] | None = None) -> Model:
         """The model of that name, or the default of its kind: the first (of those whose names are ``among``, where an API key is limited to
@@ -125,23 +128,28 @@ class Directory:
         return self._found.get(name)
 
     async def _listed(self, age: timedelta) -> None:
-        url = self._catalogue.open_at
-        assert url is not None
-        if self._clock.now() - self._listed_at < age:
-            return
-        try:
-            names = await self._upstream.names(url)
-        except (Refusal, NoAnswer, LydianError) as error:
-            if not self._found:
-                raise to_domain(error) from None
-            log.warning("ai_models_not_listed", reason=str(error))
-            return
-        if url == OPENAI:
-            names = [name for name in names if not any(part in name for part in _OTHER)]
-        # A name is also a header's value.
-        names = [name for name in names if name.isascii() and name.isprintable()]
-        self._found = {name: discovered(name, url) for name in names[:MOST_LISTED]}
-        self._listed_at = self._clock.now()
+        """See that the list is no older than ``age``, with one question at a time; without an answer the last list goes on counting."""
+        async with self._listing:
+            now = self._clock.now()
+            if now - self._listed_at < age or (self._found and now - self._asked_at < LISTED_AGAIN):
+                return
+            self._asked_at = now
+            url = self._catalogue.open_at
+            assert url is not None
+            try:
+                async with asyncio.timeout(LISTED_WITHIN):
+                    names = await self._upstream.names(url)
+            except (TimeoutError, Refusal, NoAnswer, LydianError) as error:
+                if not self._found:
+                    raise to_domain(NoAnswer("no answer", timed_out=True) if isinstance(error, TimeoutError) else error) from None
+                log.warning("ai_models_not_listed", reason=str(error))
+                return
+            if url == OPENAI:
+                names = [name for name in names if not any(part in name for part in _OTHER)]
+            # A name is also a header's value.
+            names = [name for name in names if name.isascii() and name.isprintable()]
+            self._found = {name: discovered(name, url) for name in names[:MOST_LISTED]}
+            self._listed_at = now
 
 
 def not_found(message: str) -> NotFound:

@@ -168,7 +168,8 @@ class OpenAIUpstream:
             # The time for a connection is over, or an answer stays away for longer than any attempt may take.
             raise NoAnswer("no answer", timed_out=True) from None
         except openai.APIConnectionError as error:
-            raise NoAnswer(f"no connection ({type(error.__cause__).__name__})") from None
+            log.debug("ai_no_connection", error=type(error.__cause__).__name__)
+            raise NoAnswer("no connection") from None
         response: httpx2.Response = found
         return response
 

@@ -100,6 +100,7 @@ class Scripted:
         self.steps: list[Step] = list(steps)
         self.asked: list[Asked] = []
         self.listed: list[str] | Exception = []
+        self.lists = 0
         self.down: Exception | None = None
 
     async def send(self, model: Model, operation: Operation, body: bytes, *, within: float) -> Reply:
@@ -113,6 +114,7 @@ class Scripted:
         raise AssertionError("a step that waits ends by being cancelled")
 
     async def names(self, base_url: str) -> Sequence[str]:
+        self.lists += 1
         if isinstance(self.listed, Exception):
             raise self.listed
         return self.listed

@@ -1,10 +1,13 @@
 """The models as they are now: defaults, switches that work everywhere, an open server's list."""
 
+import asyncio
+
 import pytest
 
+from shared_code.ai import directory
 from shared_code.ai.catalogue import OPENAI, Catalogue
 from shared_code.ai.ports import NoAnswer
-from shared_code.errors import InvalidInput, NotFound, StorageUnavailable, UpstreamFailed
+from shared_code.errors import InvalidInput, NotFound, StorageUnavailable, UpstreamFailed, UpstreamTimeout
 from tests.unit.ai.scripted import MODELS, Stage, stage, whole
 from tests.unit.apps import WatchedTables
 
@@ -125,7 +128,9 @@ async def test_a_server_that_is_down() -> None:
     await scene.directory.find(None)
     scene.upstream.listed = NoAnswer("no connection")
     scene.clock.advance(100)
-    assert (await scene.directory.find("llama3")).name == "llama3", "the last list counts"
+    for _ in range(5):
+        assert (await scene.directory.find("llama3")).name == "llama3", "the last list counts"
+    assert scene.upstream.lists == 3, "and is not asked for at each request"
 
 
 async def test_of_openais_own_list_only_what_our_routes_take() -> None:
@@ -136,3 +141,22 @@ async def test_of_openais_own_list_only_what_our_routes_take() -> None:
 async def test_names_that_no_header_takes_are_left_out() -> None:
     scene = opened("ok", "模型", "a\r\nb")
     assert [listed.model.name for listed in await scene.directory.all()] == ["ok"]
+
+
+async def test_a_list_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "LISTED_WITHIN", 0.01)
+    scene = opened("llama3")
+
+    async def never(base_url: str) -> list[str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(scene.upstream, "names", never)
+    with pytest.raises(UpstreamTimeout):
+        await scene.directory.find(None)
+
+
+async def test_many_at_once_ask_once() -> None:
+    scene = opened("llama3")
+    await asyncio.gather(*(scene.directory.find(None) for _ in range(20)))
+    assert scene.upstream.lists == 1
