@@ -43,6 +43,8 @@ MAX_PARTS = 16
 BATCH = 90
 TURN = timedelta(minutes=4)
 """After this long a run stops, to be told again: a function may run for ten minutes."""
+ABANDONED = timedelta(hours=1)
+"""A part that is named nowhere after this long was left by a job that died."""
 TRIES = 8
 
 
@@ -161,14 +163,20 @@ class SearchIndex:
                 if kept:
                     made.append(await self._write(owner_id, kept))
                     parts.append(made[-1])
-            if not replaced:
-                return
-            if await self._save(owner_id, state, replace(state, parts=tuple(parts)), []):
+            if not replaced or await self._save(owner_id, state, replace(state, parts=tuple(parts)), []):
                 await self._remove(replaced)
+                await self._collect(owner_id, parts)
                 return
             await self._remove(made)
             await contended(attempt)
         raise EtagMismatch
+
+    async def _collect(self, owner_id: str, parts: Iterable[Part]) -> None:
+        """Remove what a job left that died before, or after, a part was named: it may hold what is being deleted."""
+        named, until = {part.blob for part in parts}, self._clock.now() - ABANDONED
+        async for blob in self._blobs.list(CONTAINER, f"{owner_id}/index/"):
+            if blob.name not in named and blob.created_at < until:
+                await self._blobs.delete(CONTAINER, blob.name)
 
     async def _write(self, owner_id: str, lines: Sequence[Line]) -> Part:
         name = f"{owner_id}/index/{ids.new_id(self._clock.now())}"

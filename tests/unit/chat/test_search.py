@@ -132,6 +132,9 @@ async def test_two_jobs_at_once_and_one_that_died(room: Room) -> None:
     assert await chat_index.waiting(room.user, 10) == []
     assert set(await index(room)) == {part.blob for part in state.parts} | {written.blob}
     assert await chat_index.update(room.user)
+    room.app.clock.advance(3601)
+    await chat_index.forget(room.user, "another")
+    assert set(await index(room)) == {part.blob for part in state.parts}
     assert (await chat_index.lines(replace(state.parts[0], blob="gone"))) == []
 
 
