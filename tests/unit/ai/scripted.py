@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from shared_code.ai import requests
 from shared_code.ai.attempts import Attempts, Timeouts
 from shared_code.ai.breaker import Breakers
 from shared_code.ai.catalogue import Catalogue
@@ -13,6 +14,7 @@ from shared_code.ai.directory import Directory
 from shared_code.ai.models import Hold, Model, Operation, Price, Spender, Usage
 from shared_code.ai.ports import NoAnswer, Refusal
 from shared_code.ai.service import Gateway
+from shared_code.ai.streams import Stream
 from shared_code.clock import ManualClock
 from shared_code.storage.memory import MemoryStorage
 
@@ -190,3 +192,22 @@ def chat(**body: Any) -> bytes:
 
 async def collect(frames: AsyncGenerator[bytes, None]) -> list[bytes]:
     return [each async for each in frames]
+
+
+async def opened(scene: Stage, **body: Any) -> Stream:
+    answer = await scene.gateway.answer(ADA, requests.read("chat", chat(stream=True, **body)))
+    assert isinstance(answer, Stream)
+    return answer
+
+
+def error_of(last: bytes) -> dict[str, Any]:
+    name, data = last.split(b"\n")[:2]
+    assert name == b"event: error"
+    assert last.endswith(b"\n\n")
+    found: dict[str, Any] = json.loads(data.removeprefix(b"data: "))["error"]
+    return found
+
+
+def booked(scene: Stage) -> tuple[str | None, Usage]:
+    [only] = scene.meter.booked
+    return only.model, only.usage

@@ -1,7 +1,6 @@
-"""Every way in which an answer can end: what the client gets last, and what is booked, once."""
+"""Every way in which a streamed chat completion can end: what the client gets last, and what is booked, once."""
 
 import asyncio
-import json
 from typing import Any
 
 import pytest
@@ -10,30 +9,26 @@ from shared_code.ai import requests, streams
 from shared_code.ai.attempts import Timeouts
 from shared_code.ai.models import Usage
 from shared_code.ai.ports import NoAnswer, Refusal
-from shared_code.ai.service import Whole
-from shared_code.ai.streams import Stream
 from shared_code.errors import BudgetExceeded, LydianError, RateLimited, UpstreamFailed, UpstreamTimeout
-from tests.unit.ai.scripted import ADA, DONE, HELLO, REPORTED, USAGE, Reply, Stage, chat, collect, delta, finish, frame, stage, whole
+from tests.unit.ai.scripted import (
+    ADA,
+    DONE,
+    HELLO,
+    REPORTED,
+    USAGE,
+    Reply,
+    booked,
+    chat,
+    collect,
+    delta,
+    error_of,
+    finish,
+    frame,
+    opened,
+    stage,
+    whole,
+)
 from tests.unit.apps import until
-
-
-async def opened(scene: Stage, **body: Any) -> Stream:
-    answer = await scene.gateway.answer(ADA, requests.read("chat", chat(stream=True, **body)))
-    assert isinstance(answer, Stream)
-    return answer
-
-
-def error_of(last: bytes) -> dict[str, Any]:
-    name, data = last.split(b"\n")[:2]
-    assert name == b"event: error"
-    assert last.endswith(b"\n\n")
-    found: dict[str, Any] = json.loads(data.removeprefix(b"data: "))["error"]
-    return found
-
-
-def booked(scene: Stage) -> tuple[str | None, Usage]:
-    [only] = scene.meter.booked
-    return only.model, only.usage
 
 
 @pytest.mark.parametrize("reason", ["stop", "length", "content_filter", "tool_calls"])
@@ -152,81 +147,6 @@ async def test_zeros_are_no_usage() -> None:
     assert booked(scene)[1].estimated
 
 
-async def test_a_client_that_leaves_in_the_middle_cancels_and_pays_for_what_it_got() -> None:
-    async def forever() -> None:
-        await asyncio.Event().wait()
-
-    reply = Reply([delta("a" * 400), forever])
-    scene = stage(reply)
-    frames = (await opened(scene)).frames()
-    await anext(frames)
-    waiting = asyncio.ensure_future(anext(frames))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert reply.closed
-    model, usage = booked(scene)
-    assert model == "large"
-    assert usage.output_tokens == 100
-    assert usage.estimated
-
-
-async def test_a_client_that_leaves_between_two_frames() -> None:
-    reply = Reply(HELLO)
-    scene = stage(reply)
-    frames = (await opened(scene)).frames()
-    await anext(frames)
-    await frames.aclose()
-    assert reply.closed
-    assert booked(scene)[0] == "large"
-
-
-async def test_a_stream_that_nobody_reads_is_closed_and_booked() -> None:
-    reply = Reply(HELLO)
-    scene = stage(reply)
-    answer = await opened(scene)
-    await answer.aclose()
-    await answer.aclose()
-    assert reply.closed
-    assert booked(scene)[1].output_tokens == 0
-
-
-@pytest.mark.parametrize("stream", [True, False])
-async def test_a_client_that_leaves_before_the_first_byte_pays_for_its_input(stream: bool) -> None:
-    asked = asyncio.Event()
-
-    async def forever() -> None:
-        asked.set()
-        await asyncio.Event().wait()
-
-    scene = stage(forever)
-    answer = asyncio.ensure_future(scene.gateway.answer(ADA, requests.read("chat", chat(stream=stream))))
-    await asked.wait()
-    answer.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await answer
-    await until(lambda: scene.meter.booked)
-    model, usage = booked(scene)
-    assert (model, usage.output_tokens, usage.estimated) == ("large", 0, True)
-    assert usage.input_tokens > 0
-
-
-async def test_a_settlement_survives_a_second_cancellation() -> None:
-    scene = stage(Reply(HELLO))
-    scene.meter.gate = asyncio.Event()
-    frames = (await opened(scene)).frames()
-    await anext(frames)
-    closing = asyncio.ensure_future(frames.aclose())
-    await asyncio.sleep(0)
-    closing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await closing
-    scene.meter.gate.set()
-    await until(lambda: scene.meter.booked)
-    assert len(scene.meter.booked) == 1
-
-
 @pytest.mark.parametrize(
     ("failure", "raised"),
     [
@@ -271,60 +191,6 @@ async def test_a_server_that_does_not_stream_is_a_failure() -> None:
     await until(lambda: scene.meter.booked)
 
 
-async def test_an_answer_in_one_piece_is_passed_on_byte_for_byte() -> None:
-    text = b'{"choices": [ ], "x": 1.0e5, "usage": {"prompt_tokens": 7, "completion_tokens": 2}}'
-    scene = stage(Reply([text[:20], text[20:]], "application/json"))
-    answer = await scene.gateway.answer(ADA, requests.read("chat", chat()))
-    assert isinstance(answer, Whole)
-    assert answer.body == text
-    assert booked(scene) == ("large", Usage(7, 0, 2))
-    assert answer.cost == 9
-
-
-async def test_an_answer_in_one_piece_without_usage_is_estimated() -> None:
-    scene = stage(whole({"choices": [{"message": {"content": "x" * 400}}]}))
-    answer = await scene.gateway.answer(ADA, requests.read("chat", chat()))
-    assert isinstance(answer, Whole)
-    assert answer.usage.estimated
-    assert answer.usage.output_tokens >= 100
-
-
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b""])
-async def test_an_answer_that_is_no_object(body: bytes) -> None:
-    scene = stage(Reply([body], "application/json"))
-    with pytest.raises(UpstreamFailed):
-        await scene.gateway.answer(ADA, requests.read("chat", chat()))
-    await until(lambda: scene.meter.booked)
-    assert booked(scene)[0] is None
-
-
-async def test_an_answer_in_one_piece_that_breaks_off_or_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = stage(Reply([b"{", NoAnswer("it broke off")], "application/json"))
-    with pytest.raises(UpstreamFailed):
-        await scene.gateway.answer(ADA, requests.read("chat", chat()))
-    await until(lambda: scene.meter.booked)
-    assert scene.meter.booked[0].usage.estimated  # the provider bills what it has begun
-    monkeypatch.setattr("shared_code.ai.service.MOST_BYTES", 5)
-    with pytest.raises(UpstreamFailed, match="too large"):
-        await stage(whole()).gateway.answer(ADA, requests.read("chat", chat()))
-
-
-async def test_an_answer_in_one_piece_that_takes_too_long() -> None:
-    async def forever() -> None:
-        await asyncio.Event().wait()
-
-    scene = stage(Reply([forever], "application/json"), timeouts=Timeouts(plain=0.01))
-    with pytest.raises(UpstreamTimeout):
-        await scene.gateway.answer(ADA, requests.read("chat", chat()))
-
-
-async def test_a_large_answer_is_read_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared_code.ai.service._INLINE", 10)
-    scene = stage(whole())
-    await scene.gateway.answer(ADA, requests.read("chat", chat()))
-    assert booked(scene) == ("large", REPORTED)
-
-
 async def test_a_connection_that_stays_open_behind_done_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "DRAINED_FOR", 0.001)
 
@@ -335,50 +201,6 @@ async def test_a_connection_that_stays_open_behind_done_is_not_waited_for(monkey
     scene = stage(reply)
     assert (await collect((await opened(scene)).frames()))[-1] == DONE
     assert reply.closed
-
-
-# --- the Responses API ------------------------------------------------------------------------------------------------------
-
-
-def response_event(kind: str, **data: Any) -> bytes:
-    return frame({"type": kind, **data}, kind)
-
-
-async def responses(scene: Stage, **body: Any) -> Stream:
-    answer = await scene.gateway.answer(ADA, requests.read("responses", json.dumps({"input": "Hello", "stream": True, **body}).encode()))
-    assert isinstance(answer, Stream)
-    return answer
-
-
-@pytest.mark.parametrize("kind", ["response.completed", "response.incomplete", "response.failed"])
-async def test_a_response_ends_with_its_own_event(kind: str) -> None:
-    usage = {"input_tokens": 10, "output_tokens": 5, "input_tokens_details": {"cached_tokens": 4}}
-    said = response_event("response.output_text.delta", delta="Hi", sequence_number=3)
-    last = response_event(kind, response={"status": kind[9:], "usage": usage, "error": {"message": "no"} if "failed" in kind else None})
-    scene = stage(Reply([said, last, b"never"]))
-    answer = await responses(scene)
-    assert await collect(answer.frames()) == [said, last]
-    assert booked(scene) == ("large", REPORTED)
-    assert (answer.failure is not None) == (kind == "response.failed")
-    assert scene.upstream.asked[0].body["store"] is False
-
-
-async def test_a_response_that_is_cut_off_ends_in_both_forms_of_an_error() -> None:
-    scene = stage(Reply([response_event("response.output_text.delta", delta="Hi", sequence_number=3), frame("[DONE]"), b": comment\n\n"]))
-    frames = await collect((await responses(scene)).frames())
-    assert error_of(frames[-1])["code"] == "upstream_failed"
-    event = json.loads(frames[-1].split(b"\n")[1].removeprefix(b"data: "))
-    assert (event["type"], event["sequence_number"]) == ("error", 4)
-    assert frames[1] == b": comment\n\n", "the [DONE] of another API is left out"
-
-
-async def test_a_providers_error_event_is_passed_on() -> None:
-    theirs = response_event("error", message="overloaded", code="server_error", param=None)
-    scene = stage(Reply([theirs]))
-    answer = await responses(scene)
-    assert await collect(answer.frames()) == [theirs]
-    assert answer.failure is not None
-    assert answer.failure.message == "overloaded"
 
 
 # --- before the first piece, nothing has gone to the client -------------------------------------------------------------------
@@ -414,26 +236,3 @@ async def test_who_thinks_for_long_is_believed() -> None:
     assert await first == HELLO[0]
     await frames.aclose()
     assert scene.upstream.models == ["large"]
-
-
-async def test_a_client_that_leaves_while_the_model_thinks() -> None:
-    async def forever() -> None:
-        await asyncio.Event().wait()
-
-    reply = Reply([forever])
-    scene = stage(reply, timeouts=Timeouts(first=0.001))
-    answer = await opened(scene)
-    await answer.aclose()
-    assert reply.closed
-    assert booked(scene)[1].output_tokens == 0
-    early = Reply([forever])
-    scene = stage(early)
-    opening = asyncio.ensure_future(opened(scene))
-    await until(lambda: scene.upstream.asked)
-    await asyncio.sleep(0)
-    opening.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await opening
-    assert early.closed
-    await until(lambda: scene.meter.booked)
-    assert booked(scene)[0] == "large"

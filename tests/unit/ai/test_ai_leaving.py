@@ -1,0 +1,117 @@
+"""Clients that leave: the provider's work is cancelled, and what was generated is booked, once."""
+
+import asyncio
+
+import pytest
+
+from shared_code.ai import requests
+from shared_code.ai.attempts import Timeouts
+from tests.unit.ai.scripted import (
+    ADA,
+    HELLO,
+    Reply,
+    booked,
+    chat,
+    delta,
+    opened,
+    stage,
+)
+from tests.unit.apps import until
+
+
+async def test_a_client_that_leaves_in_the_middle_cancels_and_pays_for_what_it_got() -> None:
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    reply = Reply([delta("a" * 400), forever])
+    scene = stage(reply)
+    frames = (await opened(scene)).frames()
+    await anext(frames)
+    waiting = asyncio.ensure_future(anext(frames))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert reply.closed
+    model, usage = booked(scene)
+    assert model == "large"
+    assert usage.output_tokens == 100
+    assert usage.estimated
+
+
+async def test_a_client_that_leaves_between_two_frames() -> None:
+    reply = Reply(HELLO)
+    scene = stage(reply)
+    frames = (await opened(scene)).frames()
+    await anext(frames)
+    await frames.aclose()
+    assert reply.closed
+    assert booked(scene)[0] == "large"
+
+
+async def test_a_stream_that_nobody_reads_is_closed_and_booked() -> None:
+    reply = Reply(HELLO)
+    scene = stage(reply)
+    answer = await opened(scene)
+    await answer.aclose()
+    await answer.aclose()
+    assert reply.closed
+    assert booked(scene)[1].output_tokens == 0
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_leaves_before_the_first_byte_pays_for_its_input(stream: bool) -> None:
+    asked = asyncio.Event()
+
+    async def forever() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    scene = stage(forever)
+    answer = asyncio.ensure_future(scene.gateway.answer(ADA, requests.read("chat", chat(stream=stream))))
+    await asked.wait()
+    answer.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await answer
+    await until(lambda: scene.meter.booked)
+    model, usage = booked(scene)
+    assert (model, usage.output_tokens, usage.estimated) == ("large", 0, True)
+    assert usage.input_tokens > 0
+
+
+async def test_a_settlement_survives_a_second_cancellation() -> None:
+    scene = stage(Reply(HELLO))
+    scene.meter.gate = asyncio.Event()
+    frames = (await opened(scene)).frames()
+    await anext(frames)
+    closing = asyncio.ensure_future(frames.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    scene.meter.gate.set()
+    await until(lambda: scene.meter.booked)
+    assert len(scene.meter.booked) == 1
+
+
+async def test_a_client_that_leaves_while_the_model_thinks() -> None:
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    reply = Reply([forever])
+    scene = stage(reply, timeouts=Timeouts(first=0.001))
+    answer = await opened(scene)
+    await answer.aclose()
+    assert reply.closed
+    assert booked(scene)[1].output_tokens == 0
+    early = Reply([forever])
+    scene = stage(early)
+    opening = asyncio.ensure_future(opened(scene))
+    await until(lambda: scene.upstream.asked)
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert early.closed
+    await until(lambda: scene.meter.booked)
+    assert booked(scene)[0] == "large"

@@ -1,0 +1,127 @@
+"""Answers in one piece, and the Responses API: how they end, and what is booked."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from shared_code.ai import requests
+from shared_code.ai.attempts import Timeouts
+from shared_code.ai.models import Usage
+from shared_code.ai.ports import NoAnswer
+from shared_code.ai.service import Whole
+from shared_code.ai.streams import Stream
+from shared_code.errors import UpstreamFailed, UpstreamTimeout
+from tests.unit.ai.scripted import (
+    ADA,
+    REPORTED,
+    Reply,
+    Stage,
+    booked,
+    chat,
+    collect,
+    error_of,
+    frame,
+    stage,
+    whole,
+)
+from tests.unit.apps import until
+
+
+async def test_an_answer_in_one_piece_is_passed_on_byte_for_byte() -> None:
+    text = b'{"choices": [ ], "x": 1.0e5, "usage": {"prompt_tokens": 7, "completion_tokens": 2}}'
+    scene = stage(Reply([text[:20], text[20:]], "application/json"))
+    answer = await scene.gateway.answer(ADA, requests.read("chat", chat()))
+    assert isinstance(answer, Whole)
+    assert answer.body == text
+    assert booked(scene) == ("large", Usage(7, 0, 2))
+    assert answer.cost == 9
+
+
+async def test_an_answer_in_one_piece_without_usage_is_estimated() -> None:
+    scene = stage(whole({"choices": [{"message": {"content": "x" * 400}}]}))
+    answer = await scene.gateway.answer(ADA, requests.read("chat", chat()))
+    assert isinstance(answer, Whole)
+    assert answer.usage.estimated
+    assert answer.usage.output_tokens >= 100
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b""])
+async def test_an_answer_that_is_no_object(body: bytes) -> None:
+    scene = stage(Reply([body], "application/json"))
+    with pytest.raises(UpstreamFailed):
+        await scene.gateway.answer(ADA, requests.read("chat", chat()))
+    await until(lambda: scene.meter.booked)
+    assert booked(scene)[0] is None
+
+
+async def test_an_answer_in_one_piece_that_breaks_off_or_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = stage(Reply([b"{", NoAnswer("it broke off")], "application/json"))
+    with pytest.raises(UpstreamFailed):
+        await scene.gateway.answer(ADA, requests.read("chat", chat()))
+    await until(lambda: scene.meter.booked)
+    assert scene.meter.booked[0].usage.estimated  # the provider bills what it has begun
+    monkeypatch.setattr("shared_code.ai.service.MOST_BYTES", 5)
+    with pytest.raises(UpstreamFailed, match="too large"):
+        await stage(whole()).gateway.answer(ADA, requests.read("chat", chat()))
+
+
+async def test_an_answer_in_one_piece_that_takes_too_long() -> None:
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    scene = stage(Reply([forever], "application/json"), timeouts=Timeouts(plain=0.01))
+    with pytest.raises(UpstreamTimeout):
+        await scene.gateway.answer(ADA, requests.read("chat", chat()))
+
+
+async def test_a_large_answer_is_read_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared_code.ai.service._INLINE", 10)
+    scene = stage(whole())
+    await scene.gateway.answer(ADA, requests.read("chat", chat()))
+    assert booked(scene) == ("large", REPORTED)
+
+
+# --- the Responses API ------------------------------------------------------------------------------------------------------
+
+
+def response_event(kind: str, **data: Any) -> bytes:
+    return frame({"type": kind, **data}, kind)
+
+
+async def responses(scene: Stage, **body: Any) -> Stream:
+    answer = await scene.gateway.answer(ADA, requests.read("responses", json.dumps({"input": "Hello", "stream": True, **body}).encode()))
+    assert isinstance(answer, Stream)
+    return answer
+
+
+@pytest.mark.parametrize("kind", ["response.completed", "response.incomplete", "response.failed"])
+async def test_a_response_ends_with_its_own_event(kind: str) -> None:
+    usage = {"input_tokens": 10, "output_tokens": 5, "input_tokens_details": {"cached_tokens": 4}}
+    said = response_event("response.output_text.delta", delta="Hi", sequence_number=3)
+    last = response_event(kind, response={"status": kind[9:], "usage": usage, "error": {"message": "no"} if "failed" in kind else None})
+    scene = stage(Reply([said, last, b"never"]))
+    answer = await responses(scene)
+    assert await collect(answer.frames()) == [said, last]
+    assert booked(scene) == ("large", REPORTED)
+    assert (answer.failure is not None) == (kind == "response.failed")
+    assert scene.upstream.asked[0].body["store"] is False
+
+
+async def test_a_response_that_is_cut_off_ends_in_both_forms_of_an_error() -> None:
+    scene = stage(Reply([response_event("response.output_text.delta", delta="Hi", sequence_number=3), frame("[DONE]"), b": comment\n\n"]))
+    frames = await collect((await responses(scene)).frames())
+    assert error_of(frames[-1])["code"] == "upstream_failed"
+    event = json.loads(frames[-1].split(b"\n")[1].removeprefix(b"data: "))
+    assert (event["type"], event["sequence_number"]) == ("error", 4)
+    assert frames[1] == b": comment\n\n", "the [DONE] of another API is left out"
+
+
+async def test_a_providers_error_event_is_passed_on() -> None:
+    theirs = response_event("error", message="overloaded", code="server_error", param=None)
+    scene = stage(Reply([theirs]))
+    answer = await responses(scene)
+    assert await collect(answer.frames()) == [theirs]
+    assert answer.failure is not None
+    assert answer.failure.message == "overloaded"
