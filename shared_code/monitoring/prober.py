@@ -76,13 +76,16 @@ class Prober:
             if outcome.status != "ok":
                 log.warning("probe_not_ok", check=name, status=outcome.status, detail=outcome.detail)
         self._waiting.append(run)
+        saved = list(self._waiting)
         try:
             async with asyncio.timeout(SAVED_WITHIN):
-                await self._save(list(self._waiting))
+                await self._save(saved)
         except (Unavailable, TimeoutError):
             log.warning("probe_not_saved", waiting=len(self._waiting))
         else:
-            self._waiting.clear()
+            for each in saved:
+                if each in self._waiting:  # a run that overlapped may have saved it, too
+                    self._waiting.remove(each)
         return run
 
     async def _probe(self) -> dict[str, Outcome]:

@@ -104,6 +104,7 @@ async def test_what_storage_did_not_take_is_written_when_it_answers_again(instan
     for _ in range(2):
         clock.advance(60)
         await prober.run()
+    assert not prober._waiting
     record = await instances.record()
     cell = record.days.at(int(clock.now().timestamp()))
     assert (cell.ok, cell.down) == (3, 3)
