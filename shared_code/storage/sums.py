@@ -89,7 +89,10 @@ class Sums:
             found = _Drift()
         else:
             await self._feed.flush()
-            found.drop(await self._marked())
+            after = None
+            while marks := await self._feed.page(after):  # whose changes the next roll-up counts anyway
+                after = marks[-1].key
+                found.drop({mark.owner for mark in marks})
         if found.count:
             log.warning("statistics_drifted", table=self._table, owners=found.count, difference=packing.clean(found.difference))
         return await self._publish(as_of, found)
@@ -103,15 +106,6 @@ class Sums:
             after = marks[-1].key
             await self._fold({mark.owner for mark in marks})
             await self._feed.settle(marks)
-
-    async def _marked(self) -> set[str]:
-        """Whose changes the next roll-up will count anyway."""
-        found: set[str] = set()
-        after = None
-        while marks := await self._feed.page(after):
-            after = marks[-1].key
-            found.update(mark.owner for mark in marks)
-        return found
 
     async def _fold(self, owners: Collection[str]) -> dict[str, Counter[str]]:
         """Count these owners as they are now; return by how much each was out."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared_code.errors import StorageUnavailable
 from tests.unit.apps import App, make_app
 
 OPEN = {
@@ -158,3 +159,16 @@ async def test_assets(app: App) -> None:
         assert css.headers["content-type"] == "text/css; charset=utf-8"
         for name in ("nothing.css", "..%2Fhttp.py", "%2e%2e", "lydian.css.map", ".env"):
             assert (await client.get(f"/static/{name}")).status_code == 404
+
+
+async def test_the_front_door_opens_while_storage_is_down() -> None:
+    app = make_app()
+
+    def refuse(verb: str, table: str) -> None:
+        raise StorageUnavailable("The table storage does not answer.")
+
+    app.tables.before = refuse
+    async with app.client() as client:
+        answer = await client.get("/", headers={"Accept": "text/html"})
+    assert answer.status_code == 200
+    assert '<li class="down"><b>files</b> does not work' in answer.text
