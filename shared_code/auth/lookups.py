@@ -10,9 +10,13 @@ from shared_code.clock import Clock
 
 V = TypeVar("V")
 
+AHEAD = 0.6
+"""The part of its time after which what is known is looked up again behind whoever asks: of a key in steady use no request waits."""
+
 
 class Lookups(Generic[V]):
-    """Answers by key: each is asked for at most once in ``kept``, and those who ask at the same time wait for one look.
+    """Answers by key, none older than ``kept``; those who ask at the same time wait for one look, and while a key is in use the next
+    look is made in time, behind them.
 
     An error is not remembered. ``size`` bounds what is remembered; that there is nothing (None) has a room of its own of
     a tenth, so that made-up keys push no real ones out.
@@ -26,15 +30,12 @@ class Lookups(Generic[V]):
         self._overruled: dict[str, V | None] = {}
 
     async def get(self, key: str, look: Callable[[], Awaitable[V | None]]) -> V | None:
-        known = self._found.get(key) or self._absent.get(key)
-        if known is not None and known[1] > self._clock.now():
-            return known[0]
-        running = self._looks.get(key)
-        if running is None:
-            running = asyncio.ensure_future(self._look(key, look))
-            self._looks[key] = running
-            running.add_done_callback(lambda done: self._looked(key, done))
-        return await asyncio.shield(running)
+        known, now = self._found.get(key) or self._absent.get(key), self._clock.now()
+        if known is None or known[1] <= now:
+            return await asyncio.shield(self._begin(key, look))
+        if known[0] is not None and known[1] - now <= self._kept * (1 - AHEAD):
+            self._begin(key, look)
+        return known[0]
 
     def set(self, key: str, value: V | None) -> None:
         """What is true from now on; a look that is under way is overruled."""
@@ -55,6 +56,15 @@ class Lookups(Generic[V]):
         for key in [key for key in self._looks if key.startswith(prefix)]:
             del self._looks[key]
             self._overruled.pop(key, None)
+
+    def _begin(self, key: str, look: Callable[[], Awaitable[V | None]]) -> "asyncio.Task[V | None]":
+        """The look that is under way, or a new one."""
+        running = self._looks.get(key)
+        if running is None:
+            running = asyncio.ensure_future(self._look(key, look))
+            self._looks[key] = running
+            running.add_done_callback(lambda done: self._looked(key, done))
+        return running
 
     async def _look(self, key: str, look: Callable[[], Awaitable[V | None]]) -> V | None:
         value = await look()

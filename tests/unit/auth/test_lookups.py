@@ -98,3 +98,52 @@ async def test_an_error_is_not_remembered() -> None:
     with pytest.raises(StorageUnavailable):
         await rig.get("key", "down")
     assert await rig.get("key") == "there"
+
+
+async def test_what_is_in_use_is_looked_up_in_time_and_nobody_waits() -> None:
+    rig = Rig()
+    await rig.get("key", "old")
+    rig.clock.advance(2.9)
+    assert await rig.get("key", "new") == "old"
+    assert rig.asked == ["key"]
+    rig.clock.advance(0.2)
+    rig.gate.clear()
+    assert [await rig.get("key", "new") for _ in range(3)] == ["old"] * 3, "none waits for the look"
+    await until(lambda: len(rig.asked) == 2)
+    rig.gate.set()
+    await until(lambda: not rig.lookups._looks)
+    rig.clock.advance(2)
+    assert await rig.get("key", "newer") == "new"
+    assert rig.asked == ["key"] * 2
+
+
+async def test_a_look_ahead_that_fails_leaves_what_is_known_until_its_time_is_over() -> None:
+    rig = Rig()
+    await rig.get("key")
+    rig.clock.advance(4)
+    assert await rig.get("key", "down") == "there"
+    await until(lambda: not rig.lookups._looks)
+    rig.clock.advance(1)
+    with pytest.raises(StorageUnavailable):
+        await rig.get("key", "down")
+
+
+async def test_a_look_ahead_does_not_bring_back_what_was_ended_meanwhile() -> None:
+    rig = Rig()
+    await rig.get("key")
+    rig.clock.advance(4)
+    rig.gate.clear()
+    await rig.get("key")
+    await until(lambda: len(rig.asked) == 2)
+    rig.lookups.set("key", None)
+    rig.gate.set()
+    await until(lambda: not rig.lookups._looks)
+    assert await rig.get("key") is None
+
+
+async def test_what_is_not_there_is_not_looked_for_ahead() -> None:
+    rig = Rig()
+    await rig.get("key", None)
+    rig.clock.advance(4)
+    assert await rig.get("key", None) is None
+    assert not rig.lookups._looks
