@@ -1,6 +1,7 @@
 """Settings → services → one FunctionApp, for ``function_app.py`` and for tests."""
 
 import importlib
+from typing import Protocol
 
 import azure.functions as func
 from fastapi import FastAPI
@@ -13,9 +14,14 @@ from shared_code.container import Container
 from shared_code.web import app as web_app
 from shared_code.web import bridge
 from shared_code.web.context import Tracing
+from shared_code.web.traced_jobs import JobTracing, TracedApp
 
 
-def compose(container: Container, tracing: Tracing | None = None) -> tuple[func.FunctionApp, FastAPI]:
+class AllTracing(Tracing, JobTracing, Protocol):
+    """Of requests and of jobs."""
+
+
+def compose(container: Container, tracing: AllTracing | None = None) -> tuple[func.FunctionApp, FastAPI]:
     """The functions of the services that the settings name, and the FastAPI app behind the HTTP ones.
 
     Nothing of a service that is not named is imported.
@@ -29,7 +35,8 @@ def compose(container: Container, tracing: Tracing | None = None) -> tuple[func.
     web.state.client_address = client_address
     web.state.idempotency = lambda: container.idempotency  # storage is opened by the first request that needs it
 
-    app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+    level = func.AuthLevel.ANONYMOUS
+    app = func.FunctionApp(http_auth_level=level) if tracing is None else TracedApp(tracing, http_auth_level=level)
     bridge.register(app, web, web.router.routes, with_context=tracing is not None)
     common_jobs.register(app, container)
     for service in enabled:

@@ -4,7 +4,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
-from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
+from opentelemetry._logs import LoggerProvider, LogRecord, SeverityNumber, get_logger
 
 _SEVERITIES = {
     "debug": SeverityNumber.DEBUG,
@@ -18,8 +18,9 @@ _SEVERITIES = {
 class Emitter:
     """The last of structlog's processors: the event is the body, what it carries the attributes. Nothing is printed."""
 
-    def __init__(self) -> None:
-        self._logger = get_logger("lydian")
+    def __init__(self, provider: LoggerProvider | None = None) -> None:
+        """``provider``: other than the process's own, for tests."""
+        self._logger = get_logger("lydian", logger_provider=provider)
 
     def __call__(self, _: Any, method: str, event: MutableMapping[str, Any]) -> str:
         level = str(event.pop("level", method))

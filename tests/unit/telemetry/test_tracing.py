@@ -35,8 +35,8 @@ class Traced:
         spans.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.tracing = OpenTelemetry(spans.get_tracer("t"), MeterProvider([self.reader]).get_meter("t"), "salt")
         clock = ManualClock()
-        container = TestContainer(settings_of(SERVICES="auth,files"), storage=MemoryStorage(clock), clock=clock)
-        self.functions, self.web = compose(container, self.tracing)
+        self.container = TestContainer(settings_of(SERVICES="auth,files"), storage=MemoryStorage(clock), clock=clock)
+        self.functions, self.web = compose(self.container, self.tracing)
 
     def client(self, host: str = "") -> httpx.AsyncClient:
         """Requests as the worker hands them over; ``host`` is the trace parent that Azure's host names."""
@@ -168,3 +168,48 @@ def test_every_http_function_takes_the_hosts_context_when_somebody_listens(trace
     http = [each for each in traced.functions.get_functions() if each.is_http_function()]
     assert http
     assert all(set(inspect.signature(each.get_user_function()).parameters) == {"req", "context"} for each in http)
+
+
+def job(traced: Traced, name: str) -> Any:
+    (found,) = [each for each in traced.functions.get_functions() if each.get_function_name() == name]
+    return found.get_user_function()
+
+
+async def test_a_timers_run_is_one_trace(traced: Traced) -> None:
+    import inspect
+
+    run = job(traced, "common_purge")
+    assert list(inspect.signature(run).parameters) == ["timer"]
+    assert inspect.iscoroutinefunction(run)
+    await run(timer=None)
+    (root,) = [span for span in traced.spans if span.parent is None]
+    assert (root.name, root.attributes) == ("common_purge", {"faas.name": "common_purge", "faas.trigger": "timer"})
+
+
+async def test_a_job_that_fails_says_so_and_still_fails(traced: Traced) -> None:
+    run = job(traced, "common_purge")
+    del traced.container.clock
+    with pytest.raises(AttributeError, match="clock"):
+        await run(timer=None)
+    (root,) = [span for span in traced.spans if span.parent is None]
+    assert root.status.status_code is StatusCode.ERROR
+    assert root.attributes is not None
+    assert root.attributes["error.type"] == "AttributeError"
+
+
+def test_log_lines_become_records() -> None:
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+
+    from shared_code.telemetry.logs import Emitter
+
+    exporter, provider = InMemoryLogRecordExporter(), LoggerProvider()
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    emit = Emitter(provider)
+    event = {"event": "request", "level": "warning", "timestamp": "now", "trace_id": "t", "status": 200, "user_id": None, "more": {"a": 1}}
+    with pytest.raises(structlog.DropEvent):
+        emit(None, "warning", event)
+    (found,) = exporter.get_finished_logs()
+    record = found.log_record
+    assert (record.body, record.severity_text) == ("request", "WARNING")
+    assert dict(record.attributes or {}) == {"status": 200, "more": "{'a': 1}"}
