@@ -98,7 +98,7 @@ def poison(queues: QueueRoom) -> Rule:
                 f"poison:{state.name}",
                 "poison",
                 f"{state.name}: messages were given up on",
-                f"{state.poison_length} of them wait in its poison queue"
+                f"In its poison queue: {state.poison_length}"
                 + (f", the oldest since {rfc3339(state.oldest_poison_at)}." if state.oldest_poison_at else "."),
             )
             for state in await queues.states()
