@@ -34,7 +34,7 @@ class OperatorNotices:
     async def send_directly(self, notice: Notice) -> None:
         if not self._webhook:
             return
-        mark = "Recovered" if notice.recovered else "Alert"
-        text = f"{self._product} – {mark}: {notice.title}\n{notice.detail}" + (f"\n{self._link}" if self._link else "")
+        mark = "" if notice.recovered else "Alert: "
+        text = f"{self._product} – {mark}{notice.title}\n{notice.detail}" + (f"\n{self._link}" if self._link else "")
         # https://docs.slack.dev/messaging/formatting-message-text: these three, and no more.
         await self._post(self._webhook, {"text": text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")})

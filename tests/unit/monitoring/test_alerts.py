@@ -309,7 +309,7 @@ async def test_from_a_poison_message_to_a_mail(admin: Admin) -> None:
     assert (found["key"], found["status"], found["resolved_at"]) == ("poison:files-events", "firing", None)
     assert (await client.post("/api/monitoring/queues/files-events/replay")).json()["moved"] == 1
     await app.container.alerts.evaluate()
-    assert posted[1].startswith("Lydian – Recovered: Over: files-events: messages were given up on\nIt lasted 2 minutes.")
+    assert posted[1].startswith("Lydian – Over: files-events: messages were given up on\nIt lasted 2 minutes.")
     [found] = (await client.get("/api/monitoring/alerts")).json()["items"]
     assert found["status"] == "resolved"
     assert len(await outbox(client, app)) == 4
