@@ -74,7 +74,7 @@ def events(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
 def spent(client: httpx.Client) -> str:
     """US dollars that this user's questions have cost so far."""
     found = client.get("/api/ai/usage").raise_for_status().json()
-    return str(found["budget"]["spent"])
+    return f"{found['budget']['spent']:.6f}"
 
 
 def ask_about_photo(client: httpx.Client, file: Any, number: int, step: Callable[[str], None]) -> None:

@@ -1,7 +1,9 @@
-"""US dollars in requests and answers: written as a JSON number or a decimal string, kept as integers of micro-dollars, answered as
-decimal strings. Never a float."""
+"""US dollars in requests and answers: written as a JSON number or a decimal string, kept and counted as integers of micro-dollars,
+answered as JSON numbers, as other gateways do. Nothing is ever reckoned with a float: it is how an integer is shown, and shows it
+exactly, for a double holds every whole number of micro-dollars up to ``MOST`` to all its six decimals."""
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -24,14 +26,22 @@ def written(value: Any) -> str:
 
 def micro(value: Any) -> int:
     """Micro-dollars of what was written. ``ValueError``."""
-    match = _WRITTEN.fullmatch(written(value))
+    text = written(value)
+    if isinstance(value, float) and len(text) <= 24:  # 0.000005 may also be written 5e-06, and by Python is
+        text = f"{Decimal(text):f}"
+    match = _WRITTEN.fullmatch(text)
     if match is None:
         raise ValueError("must be US dollars such as 20 or 0.5: up to 999999999, with at most six decimals")
     return int(match[1]) * MICRO + int((match[2] or "").ljust(6, "0"))
 
 
-def usd(amount: int) -> str:
-    """Micro-dollars as ``12.34``, with as many of six decimals as it needs and no fewer than two."""
+def usd(amount: int) -> float:
+    """Micro-dollars as the JSON number of an answer."""
+    return amount / MICRO
+
+
+def usd_text(amount: int) -> str:
+    """Micro-dollars for a sentence, ``12.34``, with as many of six decimals as it needs and no fewer than two."""
     sign, amount = ("-", -amount) if amount < 0 else ("", amount)
     decimals = f"{amount % MICRO:06}".rstrip("0").ljust(2, "0")
     return f"{sign}{amount // MICRO}.{decimals}"
@@ -53,7 +63,5 @@ MicroDollars = Annotated[
 ]
 """A field of a request, whose value is micro-dollars."""
 
-UsdText = Annotated[
-    str, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{2,6}$", "description": "US dollars", "examples": ["12.34"]})
-]
+Usd = Annotated[float, WithJsonSchema({"type": "number", "description": "US dollars, to six decimals", "examples": [12.34]})]
 """A field of an answer."""

@@ -16,7 +16,7 @@ import structlog
 from shared_code import ids
 from shared_code.clock import Clock
 from shared_code.coalesce import Coalescer
-from shared_code.dollars import usd
+from shared_code.dollars import usd_text
 from shared_code.errors import BudgetExceeded, Busy, InvalidInput
 from shared_code.storage.ports import AlreadyExists, EtagMismatch, Insert, Missing, Operation, Replace, Tables, Upsert
 
@@ -274,7 +274,7 @@ class Ledger:
         resets = next_month(now)
         whose = "your budget" if refused.purse == USER else "this API key's budget"
         return BudgetExceeded(
-            f"This request could cost more than the {usd(refused.left)} US dollars that are left of {whose} "
+            f"This request could cost more than the {usd_text(refused.left)} US dollars that are left of {whose} "
             f"for this month. It begins anew at {resets:%Y-%m-%dT%H:%M:%SZ}.",
             retry_after=max(1, int((resets - now).total_seconds())),
         )

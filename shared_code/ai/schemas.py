@@ -5,18 +5,18 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from shared_code.dollars import usd
+from shared_code.dollars import Usd, usd
 
 from .directory import Listed
 from .models import Model
 
 
 class Pricing(BaseModel):
-    """US dollars for a million tokens, as decimal strings."""
+    """US dollars for a million tokens, exactly."""
 
-    input: str
-    cached_input: str
-    output: str
+    input: Usd
+    cached_input: Usd
+    output: Usd
 
 
 class ModelResponse(BaseModel):

@@ -1,11 +1,11 @@
-"""Usage and budgets as OpenAPI shows them. Money is US dollars in decimal strings, never a JSON number that a client would round."""
+"""Usage and budgets as OpenAPI shows them. Money is US dollars (``dollars.py``)."""
 
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared_code.clock import rfc3339
-from shared_code.dollars import MicroDollars, UsdText, usd
+from shared_code.dollars import MicroDollars, Usd, usd
 
 from .spending import Counts
 from .usage import Budget, Usage
@@ -18,9 +18,9 @@ class BudgetRequest(BaseModel):
 
 
 class BudgetResponse(BaseModel):
-    budget: UsdText | None = Field(description="for the calendar month (UTC); null: no limit")
-    spent: UsdText
-    held: UsdText = Field(description="reserved for requests under way, and for some that instances expect")
+    budget: Usd | None = Field(description="for the calendar month (UTC); null: no limit")
+    spent: Usd
+    held: Usd = Field(description="reserved for requests under way, and for some that instances expect")
     resets_at: str
 
     @classmethod
@@ -38,7 +38,7 @@ class CountsResponse(BaseModel):
     input_tokens: int = Field(description="cached ones included")
     cached_tokens: int
     output_tokens: int
-    cost: UsdText
+    cost: Usd
     estimated_requests: int = Field(description="requests of which the provider did not say what they took")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared_code.clock import rfc3339
-from shared_code.dollars import MicroDollars, UsdText, usd
+from shared_code.dollars import MicroDollars, Usd, usd
 
 from .api_keys import AiLimits, ApiKey
 
@@ -31,7 +31,7 @@ class AiLimitsRequest(BaseModel):
 
 
 class AiLimitsResponse(BaseModel):
-    monthly_usd: UsdText | None = None
+    monthly_usd: Usd | None = None
     models: list[str] | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None

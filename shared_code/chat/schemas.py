@@ -106,7 +106,7 @@ class UsageResponse(BaseModel):
     cached_tokens: int
     output_tokens: int
     total_tokens: int
-    cost: dollars.UsdText
+    cost: dollars.Usd
     estimated: bool = Field(description="the model's server did not say: counted by us")
 
 

@@ -107,7 +107,7 @@ def ask(user: User, prompt: str, **more: Any) -> Ended:
 
 def budget(user: User) -> dict[str, Decimal]:
     found = user.get("/api/ai/usage").raise_for_status().json()["budget"]
-    return {name: Decimal(found[name]) for name in ("budget", "spent", "held")}
+    return {name: Decimal(str(found[name])) for name in ("budget", "spent", "held")}
 
 
 @dataclass
@@ -121,7 +121,7 @@ def settled(user: User) -> Recorded:
 
     def look() -> Recorded | None:
         usage = user.get("/api/ai/usage").raise_for_status().json()
-        found = Recorded(Decimal(usage["budget"]["spent"]), usage["items"])
+        found = Recorded(Decimal(str(usage["budget"]["spent"])), usage["items"])
         return found if found.spent else None
 
     found = eventually(look, 10, "settlement")

@@ -149,7 +149,7 @@ def test_models(sync: openai.OpenAI) -> None:
     assert [model.id for model in models] == ["local-large", "local-small", "local-embedding"]
     one = sync.models.retrieve("local-small")
     assert one.model_extra is not None
-    assert one.model_extra["pricing"] == {"input": "0.15", "cached_input": "0.075", "output": "0.60"}
+    assert one.model_extra["pricing"] == {"input": 0.15, "cached_input": 0.075, "output": 0.6}
     assert (one.model_extra["provider"], one.model_extra["context_window"], one.model_extra["status"]) == ("openai", 32000, "available")
 
 

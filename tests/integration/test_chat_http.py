@@ -94,7 +94,7 @@ def asked(user: User, path: str, content: str, **body: Any) -> list[tuple[str, A
 
 
 def spent(user: User) -> Decimal:
-    return Decimal(user.get("/api/ai/usage").raise_for_status().json()["budget"]["spent"])
+    return Decimal(str(user.get("/api/ai/usage").raise_for_status().json()["budget"]["spent"]))
 
 
 def test_an_answer_its_cost_its_title_and_where_it_is_found(world: World, ada: User) -> None:
@@ -104,7 +104,7 @@ def test_an_answer_its_cost_its_title_and_where_it_is_found(world: World, ada: U
     assert (first[0], last[0]) == ("message", "done")
     assert "".join(data["text"] for _, data, _ in deltas) == last[1]["message"]["content"] == "Paris is the capital of France."
     assert len(deltas) > 1, "it comes in pieces"
-    cost = Decimal(last[1]["message"]["usage"]["cost"])
+    cost = Decimal(str(last[1]["message"]["usage"]["cost"]))
     assert cost > 0
     about = path.removesuffix("/messages")
     assert eventually(lambda: ada.get(about).json()["title"], what="a title")
@@ -144,7 +144,7 @@ def test_every_end(world: World, ada: User, content: str, terminal: str, status:
         assert heard[-1][1]["problem"]["code"] == message["error"]["code"] == code
     if paid is not None:
         assert (message["usage"] is not None) is paid
-        expected = Decimal(message["usage"]["cost"]) if paid else Decimal(0)
+        expected = Decimal(str(message["usage"]["cost"])) if paid else Decimal(0)
         eventually(lambda: spent(ada) == expected, what=f"{expected}")
 
 
@@ -212,7 +212,7 @@ def test_stop_from_another_instance(world: World, ada: User) -> None:
         assert message["content"] != ""
         last = list(heard)[-1]
         assert (last[0], last[1]["message"]) == ("done", message)
-    cost = Decimal(message["usage"]["cost"])
+    cost = Decimal(str(message["usage"]["cost"]))
     eventually(lambda: spent(ada) == cost, what="what was used until then")
 
 

@@ -81,7 +81,7 @@ async def test_models(signed_in: tuple[httpx.AsyncClient, Scripted]) -> None:
     listed = (await client.get("/api/ai/v1/models")).json()
     assert [model["id"] for model in listed["data"]] == ["large", "vectors"]
     assert listed["data"][0] == (await client.get("/api/ai/v1/models/large")).json()
-    assert listed["data"][0]["pricing"] == {"input": "1.00", "cached_input": "1.00", "output": "2.00"}
+    assert listed["data"][0]["pricing"] == {"input": 1.0, "cached_input": 1.0, "output": 2.0}
     assert listed["data"][1]["pricing"] is None
     assert_openai_error(await client.get("/api/ai/v1/models/nope"), 404, "model_not_found", param="model")
 

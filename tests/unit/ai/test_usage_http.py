@@ -62,10 +62,10 @@ async def test_own_usage(api: Api) -> None:
         "input_tokens": 1_010,
         "cached_tokens": 200,
         "output_tokens": 55,
-        "cost": "0.00102",
+        "cost": 0.00102,
         "estimated_requests": 1,
     }
-    assert found.pop("budget").items() >= {"budget": "1.50", "spent": "0.00102", "resets_at": "2026-12-01T00:00:00.000Z"}.items()
+    assert found.pop("budget").items() >= {"budget": 1.5, "spent": 0.00102, "resets_at": "2026-12-01T00:00:00.000Z"}.items()
     assert found == {
         "from": "2026-11-01",
         "to": "2026-11-24",
@@ -82,7 +82,7 @@ async def test_earlier_days_have_rows_of_their_own(api: Api) -> None:
         api.app.clock.advance(86_400)
     ada = await register_again(api)
     found = (await api.get(ada)).json()
-    assert [(item["day"], item["cost"]) for item in found["items"]] == [(f"2026-11-{day}", "0.000007") for day in (27, 26, 25, 24)]
+    assert [(item["day"], item["cost"]) for item in found["items"]] == [(f"2026-11-{day}", 0.000007) for day in (27, 26, 25, 24)]
     found = (await api.get(ada, **{"from": "2026-11-25", "to": "2026-11-26"})).json()
     assert [item["day"] for item in found["items"]] == ["2026-11-26", "2026-11-25"]
     assert found["total"]["requests"] == 2
@@ -126,18 +126,18 @@ async def test_others_usage_is_for_administrators(api: Api) -> None:
     assert reading.figures == {"ai_requests": 1, "ai_input_tokens": 100, "ai_output_tokens": 0, "ai_cost_micro": 100}
     everybody = (await api.get(api.root, scope="all")).json()
     assert everybody["as_of"] == "2026-11-24T12:00:00.000Z"
-    assert [(item["day"], item["model"], item["cost"]) for item in everybody["items"]] == [("2026-11-24", "gpt-test", "0.0001")]
+    assert [(item["day"], item["model"], item["cost"]) for item in everybody["items"]] == [("2026-11-24", "gpt-test", 0.0001)]
 
 
 async def test_budgets(api: Api) -> None:
     ada = api.ada["user"]["id"]
     response = await api.put(api.root, ada, {"monthly_usd": 0.000250})
-    assert response.json() == {"budget": "0.00025", "spent": "0.00", "held": "0.00", "resets_at": "2026-12-01T00:00:00.000Z"}
+    assert response.json() == {"budget": 0.00025, "spent": 0, "held": 0, "resets_at": "2026-12-01T00:00:00.000Z"}
     await api.use(api.ada["access_token"], Usage(250))
     found = (await api.get(api.ada)).json()["budget"]
-    assert (found["budget"], found["spent"], found["held"]) == ("0.00025", "0.00025", "0.00")
-    assert (await api.put(api.root, ada, {"monthly_usd": None})).json()["budget"] == "1.50"
-    assert (await api.put(api.root, ada, {"monthly_usd": "20"})).json()["budget"] == "20.00"
+    assert (found["budget"], found["spent"], found["held"]) == (0.00025, 0.00025, 0)
+    assert (await api.put(api.root, ada, {"monthly_usd": None})).json()["budget"] == 1.5
+    assert (await api.put(api.root, ada, {"monthly_usd": "20"})).json()["budget"] == 20
     kinds = (await api.client.get("/api/auth/audit", params={"user_id": ada}, headers=bearer(api.root["access_token"]))).status_code
     assert kinds == 200
 
@@ -161,14 +161,14 @@ async def test_who_may_set_budgets(api: Api) -> None:
 async def test_a_key_with_a_budget_of_its_own(api: Api) -> None:
     made = await api.key(monthly_usd="0.0005", models=["gpt-test"], requests_per_minute=60, tokens_per_minute=100_000)
     assert made.status_code == 201
-    limits = {"monthly_usd": "0.0005", "models": ["gpt-test"], "requests_per_minute": 60, "tokens_per_minute": 100_000}
+    limits = {"monthly_usd": 0.0005, "models": ["gpt-test"], "requests_per_minute": 60, "tokens_per_minute": 100_000}
     assert made.json()["ai"] == limits
     listed = (await api.client.get("/api/auth/keys", headers=bearer(api.ada["access_token"]))).json()
     assert listed["items"][0]["ai"] == limits
     await api.use(made.json()["key"], Usage(300))
     await api.use(api.ada["access_token"], Usage(1_000))
     found = (await api.client.get("/api/ai/usage", headers=bearer(made.json()["key"]))).json()
-    assert (found["budget"]["spent"], found["key_budget"]["budget"], found["key_budget"]["spent"]) == ("0.0013", "0.0005", "0.0003")
+    assert (found["budget"]["spent"], found["key_budget"]["budget"], found["key_budget"]["spent"]) == (0.0013, 0.0005, 0.0003)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ async def test_plans_set_budgets() -> None:
     async with app.client() as client:
         ada = await register(client)
         found = (await client.get("/api/ai/usage", headers=bearer(ada["access_token"]))).json()
-    assert found["budget"]["budget"] == "20.00"
+    assert found["budget"]["budget"] == 20
 
 
 async def test_the_archive_and_leaving(api: Api) -> None:
@@ -203,11 +203,11 @@ async def test_the_archive_and_leaving(api: Api) -> None:
     await api.app.container.ai_statistics.roll_up()
     archive = await api.client.get("/api/auth/export", headers=bearer(api.ada["access_token"]))
     with zipfile.ZipFile(io.BytesIO(archive.content)) as found:
-        assert json.loads(found.read("ai_usage.json"))["usage"][0]["usd"] == "0.0001"
+        assert json.loads(found.read("ai_usage.json"))["usage"][0]["usd"] == 0.0001
     headers = bearer(api.ada["access_token"])
     left = await api.client.request("DELETE", "/api/auth/me", json={"password": "correct horse battery"}, headers=headers)
     assert left.status_code == 204
     await api.app.settled()
     assert await api.app.storage.tables.query("aiaccounts", api.ada["user"]["id"]) == []
     await api.app.container.ai_statistics.roll_up()
-    assert (await api.get(api.root, scope="all")).json()["total"]["cost"] == "0.0001"
+    assert (await api.get(api.root, scope="all")).json()["total"]["cost"] == 0.0001

@@ -110,7 +110,7 @@ async def test_archive(world: World) -> None:
         world.clock.advance(86_400)
     found = (await archive(world, "ada"))["ai_usage.json"]
     assert [line["day"] for line in found["usage"]] == [f"2026-11-{day}" for day in (24, 25, 26, 27)]
-    assert {"month": "2026-11", "api_key": None, "usd": "0.000048"} in found["spent"]
+    assert {"month": "2026-11", "api_key": None, "usd": 0.000048} in found["spent"]
     assert sum(line["requests"] for line in found["usage"]) == 4
 
 

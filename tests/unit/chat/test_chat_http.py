@@ -42,7 +42,7 @@ async def test_a_conversation_from_its_beginning_to_its_end(room: Room) -> None:
             "role": "assistant", "status": "complete", "content": "Hello.", "finish_reason": "stop", "error": None, "model": "plain",
         }  # fmt: skip
         assert message["usage"] == {
-            "input_tokens": 12, "cached_tokens": 0, "output_tokens": 3, "total_tokens": 15, "cost": "0.000045", "estimated": False,
+            "input_tokens": 12, "cached_tokens": 0, "output_tokens": 3, "total_tokens": 15, "cost": 0.000045, "estimated": False,
         }  # fmt: skip
         assert message["parent_id"] == first.data["user_message_id"]
         await room.settled()

@@ -25,7 +25,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     for number in range(size):
         parent = draw(st.none() | st.integers(0, number - 1)) if number else None
         usage = {"input_tokens": draw(st.integers(0, 99)), "cached_tokens": 0, "output_tokens": draw(st.integers(0, 99)),
-                 "cost": draw(st.sampled_from(["0.00", "0.000001", "12.50"])), "estimated": draw(st.booleans())}  # fmt: skip
+                 "cost": draw(st.sampled_from([0, 0.000001, 12.5, 999_999_999.999999])), "estimated": draw(st.booleans())}  # fmt: skip
         messages.append({
             "id": f"m{number}",
             "parent_id": None if parent is None else f"m{parent}",
