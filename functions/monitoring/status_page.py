@@ -40,7 +40,7 @@ async def status(container: ContainerDep) -> Response:
         f"{container.settings.sendgrid_from_name} status",
         _body(snapshot, container.settings.sendgrid_from_name),
         styles=("status.css",),
-        head='<link rel="alternate" type="application/atom+xml" title="Incidents and announcements" href="/status/feed.xml">',
+        head='<link rel="alternate" type="application/rss+xml" title="Incidents and announcements" href="/status/feed.xml">',
         headers={"Cache-Control": "public, max-age=15" if snapshot.readable else "no-store"},
     )
     answer.status_code = 200 if snapshot.readable else 503
@@ -48,14 +48,14 @@ async def status(container: ContainerDep) -> Response:
 
 
 async def feed(base_url: BaseUrl, container: ContainerDep) -> Response:
-    """Incidents and announcements of the last 30 days, as Atom (RFC 4287)."""
+    """Incidents and announcements of the last 30 days, as RSS 2.0."""
     snapshot = await container.status_page.snapshot()
     if not snapshot.readable:
         return Response("Storage does not answer.\n", 503, {"Retry-After": "60", "Cache-Control": "no-store"}, "text/plain; charset=utf-8")
     return Response(
         status_feed.render(snapshot, base_url, container.settings.sendgrid_from_name),
         headers={"Cache-Control": "public, max-age=60"},
-        media_type="application/atom+xml",
+        media_type="application/rss+xml",
     )
 
 

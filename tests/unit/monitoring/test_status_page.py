@@ -3,7 +3,7 @@
 import itertools
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator
-from datetime import datetime
+from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from typing import Any
 
@@ -16,7 +16,6 @@ from shared_code.errors import StorageUnavailable
 from shared_code.monitoring import status
 from tests.unit.apps import App, bearer, make_app, register
 
-ATOM = "{http://www.w3.org/2005/Atom}"
 PATH = "/api/monitoring/announcements"
 VOID = {"meta", "link", "br", "input", "img", "hr"}
 
@@ -82,22 +81,20 @@ async def shown(app: App, code: int = 200) -> Page:
 
 
 async def entries(app: App) -> list[dict[str, str]]:
-    """The feed's, checked for what RFC 4287 asks of a feed and of each entry."""
+    """The feed's items, checked for what RSS 2.0 asks of a channel and of each of them."""
     async with app.client() as client:
         answer = await client.get("/status/feed.xml")
-    assert answer.headers["content-type"].startswith("application/atom+xml")
+    assert answer.headers["content-type"].startswith("application/rss+xml")
     root = ET.fromstring(answer.content)  # noqa: S314  # our own
-    assert root.tag == f"{ATOM}feed"
-    for name in ("id", "title", "updated"):
-        assert len(root.findall(ATOM + name)) == 1
-    assert root.find(f"{ATOM}author/{ATOM}name") is not None
-    assert {link.get("rel") for link in root.findall(f"{ATOM}link")} == {"self", "alternate"}
+    assert (root.tag, root.get("version")) == ("rss", "2.0")
+    for name in ("title", "link", "description", "lastBuildDate", "{http://www.w3.org/2005/Atom}link"):
+        assert len(root.findall(f"channel/{name}")) == 1
     found = []
-    for entry in root.findall(f"{ATOM}entry"):
-        assert {"id", "title", "updated", "content", "link"} <= {child.tag.removeprefix(ATOM) for child in entry}
-        found.append({child.tag.removeprefix(ATOM): child.text or "" for child in entry})
-        datetime.fromisoformat(found[-1]["updated"])
-    assert len({entry["id"] for entry in found}) == len(found)
+    for item in root.findall("channel/item"):
+        assert [child.tag for child in item] == ["guid", "title", "pubDate", "link", "description"]
+        found.append({child.tag: child.text or "" for child in item})
+        assert parsedate_to_datetime(found[-1]["pubDate"]).tzinfo is not None
+    assert len({item["guid"] for item in found}) == len(found)
     return found
 
 
@@ -130,7 +127,7 @@ async def test_all_is_well(app: App) -> None:
     assert "Payments" not in page.texts, "not configured"
     bars = page.all("div", role="img")
     assert bars[0]["aria-label"] == "Accounts and sign-in, the last 90 days: worked 100 % of the time. No data on 89 days."
-    assert page.all("link", rel="alternate", type="application/atom+xml")
+    assert page.all("link", rel="alternate", type="application/rss+xml")
     assert len(page.all("i")) == 90 * len(bars) + 4
     assert await entries(app) == []
 
@@ -147,7 +144,7 @@ async def test_an_incident_comes_first_and_goes_to_the_past(app: App, monkeypatc
         assert page.text.index("Files and images: does not work Since 1 January 2026, 00:05 UTC") < page.text.index("Services")
         assert "stlydian" not in page.text, "nothing internal"
         [entry] = await entries(app)
-        assert (entry["title"], entry["content"]) == ("Files and images: does not work", "Since 2026-01-01 00:05 UTC.")
+        assert (entry["title"], entry["description"]) == ("Files and images: does not work", "Since 2026-01-01 00:05 UTC.")
     await minutes(app, 2)
     page = await shown(app)
     assert "Everything works" in page.text
@@ -155,7 +152,7 @@ async def test_an_incident_comes_first_and_goes_to_the_past(app: App, monkeypatc
     assert page.text.index("Services") < page.text.index("did not work for 5 min")
     assert "Failures on 1 day: 1 January 2026 5 min." in str([bar["aria-label"] for bar in page.all("div", role="img")])
     [ended] = await entries(app)
-    assert (ended["id"], ended["title"]) == (entry["id"], "Files and images: works again")
+    assert (ended["guid"], ended["title"]) == (f"{entry['guid']}:over", "Files and images: works again")
     app.clock.advance(240)
     assert "We do not know at the moment" in (await shown(app)).text, "what nobody looks at is not up"
     app.clock.advance(8 * 86_400)
@@ -203,7 +200,7 @@ async def test_announcements(app: App, admin: httpx.AsyncClient) -> None:
     page = await shown(app)
     assert "Maintenance: Slow <b>payments</b> & {link} We look at it. Nothing is lost." in page.text
     [entry] = await entries(app)
-    assert (entry["title"], entry["content"]) == (sent["title"], sent["text"])
+    assert (entry["title"], entry["description"]) == (sent["title"], sent["text"])
     app.clock.advance(60)
     changed = (await admin.patch(f"{PATH}/{made['id']}", json={"text": "It is mended."})).json()
     assert (changed["title"], changed["text"], changed["updated_at"]) == (sent["title"], "It is mended.", "2026-01-01T00:02:00.000Z")
