@@ -113,7 +113,7 @@ async def stop_message(conversation_id: str, message_id: str, caller: ChatCaller
 async def stream_message(conversation_id: str, message_id: str, request: Request, caller: ChatCaller, container: ContainerDep) -> Response:
     """Follow an answer from its beginning, or from behind the event that `Last-Event-ID` names."""
     offset = last_event_id(request)
-    message = await container.chat_messages.bare(caller.user_id, conversation_id, message_id)
+    message = await container.chat_messages.answer(caller.user_id, conversation_id, message_id)
     if request.scope["state"].get("head"):
         return Response(media_type="text/event-stream")
     following = events(request, container, caller, conversation_id, message.id, question=message.parent_id, offset=offset)

@@ -62,6 +62,7 @@ class Attempts:
                 continue
             body = request.bytes_for(model, fallback=model is not candidates[0])
             pause: float | None = 0.0
+            bad = False
             for attempt in range(self._tries):
                 left = deadline - loop.time()
                 if attempt and (pause is None or pause >= left):
@@ -78,6 +79,9 @@ class Attempts:
                         answer = await begun(answer, min(self.timeouts.first, left))
                 except (Refusal, NoAnswer, LydianError) as error:
                     failure = to_domain(error)
+                    if not bad and _is_its_fault(error):
+                        bad = True
+                        self._breakers.bad(model.name)
                     pause = self._judged(model, error, attempt)
                     log.warning("ai_attempt_failed", model=model.name, attempt=attempt + 1, reason=str(error))
                     if isinstance(error, Refusal) and not _elsewhere(error):
@@ -91,16 +95,14 @@ class Attempts:
         raise failure
 
     def _judged(self, model: Model, error: Exception, attempt: int) -> float | None:
-        """Tell the breaker; seconds to wait before the same model is tried again, None: it is not."""
+        """Seconds to wait before the same model is tried again, None: it is not. The breaker is told of what is no failure of the
+        model's, and of how long it asks to be left alone."""
         backoff: float = self._pause * 2**attempt * random.uniform(0.5, 1)
         if isinstance(error, NoAnswer):
-            self._breakers.bad(model.name)
             return None if error.timed_out else backoff
         if not isinstance(error, Refusal):
             return None
-        if error.status in _OURS or (error.status != 429 and _again(error)):
-            self._breakers.bad(model.name)
-        elif error.status != 429:
+        if error.status != 429 and not _is_its_fault(error):
             self._breakers.good(model.name)  # it answers, if not to this caller's liking
         if not _again(error):
             return None
@@ -110,6 +112,13 @@ class Attempts:
             return None
         # A little more than was asked: whoever was refused at the same moment comes again at the same moment.
         return backoff if asked is None else asked + backoff
+
+
+def _is_its_fault(error: Exception) -> bool:
+    """Whether it speaks against the model, and not against this request or the pace of all."""
+    if isinstance(error, Refusal):
+        return error.status in _OURS or (error.status != 429 and _again(error))
+    return isinstance(error, NoAnswer)
 
 
 def _again(refusal: Refusal) -> bool:

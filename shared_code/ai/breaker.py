@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 OPENS_AFTER = 5
-"""Failures in a row."""
+"""Requests in a row that it failed, however often each was tried: one caller's two requests are no reason."""
 FIRST, LONGEST = 5.0, 60.0
 """Seconds of the first pause, doubled with each trial that fails, and of the longest."""
 TRIAL = 30.0

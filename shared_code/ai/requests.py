@@ -89,10 +89,15 @@ class Request:
 
 
 def read(operation: Operation, raw: bytes) -> Request:
-    """Raises InvalidRequest ``invalid_json`` for what is no JSON object (RFC 8259, UTF-8), InvalidInput for what breaks a rule of ours.
+    """Raises InvalidRequest ``invalid_json`` for what is no JSON (RFC 8259, UTF-8), InvalidInput for what breaks a rule of ours.
     Nesting is the caller's to bound."""
     try:
-        members, texts = _members(raw.decode("utf-8"))
+        text = raw.decode("utf-8")
+        start = _skip(text, 0)
+        if text[start : start + 1] not in ("{", ""):
+            _DECODER.decode(text)  # SPEC §1: 400 is for what is not JSON at all
+            raise InvalidInput("The body must be a JSON object.", loc=("body",))
+        members, texts = _members(text)
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "it is not well-formed"
         raise InvalidRequest(f"The body is not a JSON object: {reason}.", code="invalid_json") from None

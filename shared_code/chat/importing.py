@@ -1,12 +1,13 @@
 """A conversation from its export: under new ids, with nothing lost, or refused whole.
 
-In a tree that comes from outside, any message may have any number of answers. Its largest answer's side goes on in the same
-segment, so that a path crosses at most log2(n) segments, whatever the shape (heavy paths: Sleator and Tarjan, 1983).
+The document's order is kept where no path then crosses more than MAX_CROSSED segments, as in what we have exported ourselves. In
+other trees, where any message may have any number of answers, the largest answer's side goes on in the same segment, so that a path
+crosses at most log2(n) of them, whatever the shape (heavy paths: Sleator and Tarjan, 1983).
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -27,6 +28,8 @@ from .tree import Place
 MAX_OPERATIONS, MAX_CHARACTERS = 96, 600_000
 """Of one batch: 100 operations and 4 MiB are Azure's; a character takes up to six bytes there."""
 AT_ONCE = 8
+MAX_CROSSED = 13
+"""log2 of an import's most messages."""
 
 
 @dataclass(slots=True)
@@ -178,21 +181,35 @@ def place_all(parents: Sequence[int | None]) -> Placement:
     if len(order) < len(parents):
         message = "The parents of some messages lead in a circle."
         raise _refused(message, "circular_parents", ("body", "messages"))
+    follows = {above: above + 1 for above in range(len(parents) - 1) if parents[above + 1] == above}
+    if all(parent is None or parent < number for number, parent in enumerate(parents)):
+        as_written = _placed(range(len(parents)), parents, follows, MAX_CROSSED)
+        if as_written is not None:
+            return as_written
     sizes = [1] * len(parents)
     for number in reversed(order):
         if (above := parents[number]) is not None:
             sizes[above] += sizes[number]
     largest = {above: max(below, key=lambda each: (sizes[each], -each)) for above, below in children.items() if below}
+    placement = _placed(order, parents, largest)
+    assert placement is not None
+    return placement
+
+
+def _placed(order: Sequence[int], parents: Sequence[int | None], follows: Mapping[int, int], most: int | None = None) -> Placement | None:
+    """``follows``: which child goes on in its parent's segment. None when a path would cross more than ``most`` segments."""
     places: list[Place | None] = [None] * len(parents)
     ancestry: list[tree.Ancestry] = []
     for number in order:
         above = parents[number]
         over = places[above] if above is not None else None
-        if above is not None and over is not None and largest[above] == number:
+        if above is not None and over is not None and follows.get(above) == number:
             places[number] = Place(over.segment, over.depth + 1)
             continue
         places[number] = Place(len(ancestry), over.depth + 1 if over else 0)
         ancestry.append(tree.branch(ancestry[over.segment] if over else (), over))
+        if most is not None and len(ancestry[-1]) >= most:
+            return None
     return Placement([place for place in places if place is not None], ancestry)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from shared_code.errors import NotFound
+from shared_code.errors import Conflict, NotFound
 from shared_code.storage.ports import Row, Tables
 
 from . import tree
@@ -31,6 +31,12 @@ class Messages:
     async def bare(self, owner_id: str, conversation_id: str, message_id: str) -> Message:
         """As ``get``, but without a content that is in a blob, and as it was left."""
         return to_message(await self._row(owner_id, conversation_id, message_id))
+
+    async def answer(self, owner_id: str, conversation_id: str, message_id: str) -> Message:
+        """As ``bare``. Conflict for a question."""
+        message = await self.bare(owner_id, conversation_id, message_id)
+        check_answer(message)
+        return message
 
     async def _row(self, owner_id: str, conversation_id: str, message_id: str) -> Row:
         place = tree.place_of(message_id)
@@ -91,3 +97,9 @@ def _just_before(conversation_id: str, stretch: Stretch) -> str:
 
 def not_found() -> NotFound:
     return NotFound("There is no such message.", code="message_not_found")
+
+
+def check_answer(message: Message) -> None:
+    """Conflict for a question: it neither runs nor stops."""
+    if message.role != "assistant":
+        raise Conflict("Only answers run.", code="not_an_answer")

@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from shared_code.clock import Clock
-from shared_code.errors import Conflict, InvalidInput
+from shared_code.errors import InvalidInput
 from shared_code.storage.ports import EtagMismatch, Merge, Missing, Tables
 
 from .attachments import Attachments
 from .conversations import Conversations, busy, contended
 from .finishing import Finishing
 from .history import History, check_fits
-from .messages import Messages, not_found
+from .messages import Messages, check_answer, not_found
 from .models import Conversation, Message
 from .placing import Draft, Placed, Placing
 from .ports import Answers, ModelFacts, Payer, Prompt
@@ -148,8 +148,7 @@ class Chat:
         Its writer is told by its row, and looks twice a second; if it does not answer in a second, we end it ourselves.
         """
         message = await self._messages.get(owner_id, conversation_id, message_id)
-        if message.role != "assistant":
-            raise Conflict("Only answers run.", code="not_an_answer")
+        check_answer(message)
         if message.status != "streaming":
             return message
         if run := self._runs.find(message_id):

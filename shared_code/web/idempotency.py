@@ -8,6 +8,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 import secrets
 from collections.abc import Awaitable, Callable
@@ -25,8 +26,10 @@ TABLE = "idempotency"
 KEPT = timedelta(hours=24)
 ABANDONED = timedelta(minutes=10)
 """After this long (``functionTimeout``) a request that has no answer died, and its key may be taken over."""
-MAX_ANSWER = 60_000
-"""Bytes of an answer that fit in a table property; a larger one is given but not kept."""
+MAX_ANSWER = 720_000
+"""Bytes of an answer that is kept, sealed: what fits in a row (1 MiB) with room to spare. A larger one is given but not kept."""
+_PIECE = 60_000
+"""Bytes of it in one property, which takes 64 KiB: ``answer``, ``answer1``, ``answer2`` …"""
 
 _KEPT_HEADERS = ("content-type", "location", "etag", "cache-control")
 
@@ -70,7 +73,7 @@ class Idempotency:
             await self._release(table, claimed)
             return response
         try:
-            await self._tables.apply(table, claimed.partition, Merge(claimed.key, {"answer": kept}, claimed.etag))
+            await self._tables.apply(table, claimed.partition, Merge(claimed.key, _pieces(kept), claimed.etag))
         except (EtagMismatch, Missing):
             pass  # we took longer than ABANDONED, and a retry has taken over
         return response
@@ -126,7 +129,7 @@ def _started(row: Row) -> datetime:
 
 def _keep(response: Response, secret: bytes) -> bytes | None:
     body = getattr(response, "body", None)
-    if not isinstance(body, bytes | memoryview) or len(body) > MAX_ANSWER // 2:
+    if not isinstance(body, bytes | memoryview) or len(body) > MAX_ANSWER * 7 // 10:  # as base64, and with its headers
         return None
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # 40 ms that only keyed requests pay
 
@@ -136,10 +139,23 @@ def _keep(response: Response, secret: bytes) -> bytes | None:
     return nonce + AESGCM(secret).encrypt(nonce, answer.encode(), None)
 
 
+def _pieces(sealed: bytes) -> dict[str, Value]:
+    starts = range(0, len(sealed), _PIECE)
+    return {_piece(number): sealed[start : start + _PIECE] for number, start in enumerate(starts)}
+
+
+def _piece(number: int) -> str:
+    return f"answer{number or ''}"
+
+
+def _sealed(row: Row) -> bytes:
+    pieces = itertools.takewhile(lambda piece: piece is not None, (row.values.get(_piece(number)) for number in itertools.count()))
+    return b"".join(piece for piece in pieces if isinstance(piece, bytes))
+
+
 def _replay(row: Row, secret: bytes) -> Response:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    sealed = row.values["answer"]
-    assert isinstance(sealed, bytes)
+    sealed = _sealed(row)
     answer = json.loads(AESGCM(secret).decrypt(sealed[:12], sealed[12:], None))
     return Response(base64.b64decode(answer["body"]), answer["status"], {**answer["headers"], "Idempotent-Replayed": "true"})

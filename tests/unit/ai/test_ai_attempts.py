@@ -170,11 +170,11 @@ def test_failures_in_our_own_terms(failure: Exception, kind: type[errors.LydianE
 
 async def test_a_model_that_keeps_failing_is_left_alone_and_tried_again() -> None:
     scene = stage(BROKEN)
-    for _ in range(2):
+    for _ in range(OPENS_AFTER):
         with pytest.raises(errors.UpstreamFailed):
             await ask(scene, model="small")
     asked = len(scene.upstream.asked)
-    assert asked == 2 * attempts.TRIES
+    assert asked == OPENS_AFTER * attempts.TRIES, "tries of one request count once"
     with pytest.raises(errors.Unavailable) as raised:
         await ask(scene, model="small")
     assert raised.value.retry_after >= 1

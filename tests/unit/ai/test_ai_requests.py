@@ -96,16 +96,23 @@ def test_of_a_name_that_comes_twice_the_last_counts_and_only_it_is_sent() -> Non
 @pytest.mark.parametrize(
     "raw",
     [
-        b"", b" ", b"[]", b"null", b'"x"', b"{", b'{"a"', b'{"a":', b'{"a":1', b'{"a":1,', b'{"a":1,}', b"{,}", b"{1:2}",
+        b"", b" ", b"[", b"[] []", b"nul", b'"x', b"[NaN]", b"{", b'{"a"', b'{"a":', b'{"a":1', b'{"a":1,', b'{"a":1,}', b"{,}", b"{1:2}",
         b"{'a':1}", b'{"a" 1}', b'{"a":1 "b":2}', b'{"messages":[{}]} x', b"{}{}", b'{"a":NaN}', b'{"a":Infinity}', b'{"a":tru}',
         b'\xff\xfe{"a":1}', b'{"a":"\xc3"}', b'\xef\xbb\xbf{"messages":[{}]}', b'{"a":"\x00"}', b'{"a":' + b"9" * 5000 + b"}",
         b"{" + b",".join(b'"%d":1' % n for n in range(1100)) + b"}", b"{" + b'"a":1,' * 1100 + b'"messages":[{}]}',
     ],
 )  # fmt: skip
-def test_what_is_no_object(raw: bytes) -> None:
+def test_what_is_no_json(raw: bytes) -> None:
     with pytest.raises(InvalidRequest) as raised:
         read(raw)
     assert raised.value.code == "invalid_json"
+
+
+@pytest.mark.parametrize("raw", [b"[]", b' ["a", {}] ', b"null", b'"x"', b"1.5", b"true"])
+def test_what_is_json_but_no_object_breaks_a_rule(raw: bytes) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        read(raw)
+    assert raised.value.extra["errors"][0]["loc"] == ["body"]
 
 
 @pytest.mark.parametrize(

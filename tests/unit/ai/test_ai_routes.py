@@ -108,7 +108,10 @@ async def test_a_key_without_the_scope(signed_in: tuple[httpx.AsyncClient, Scrip
     ("body", "status", "code", "param"),
     [
         (b"", 400, "invalid_json", None),
-        (b"[]", 400, "invalid_json", None),
+        (b"[]", 422, "validation_failed", None),
+        (b' "text"', 422, "validation_failed", None),
+        (b"nul", 400, "invalid_json", None),
+        (b"[] []", 400, "invalid_json", None),
         (b"\xff\xfe", 400, "invalid_json", None),
         (b'{"messages":' + b"[" * 1000 + b"]" * 1000 + b"}", 400, "invalid_json", None),
         (chat(model="nope"), 404, "model_not_found", "model"),

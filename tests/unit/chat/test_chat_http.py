@@ -285,6 +285,8 @@ async def test_following_from_any_place(room: Room) -> None:
         assert [each.name for each in whole] == ["message", "delta", "done"]
         assert [each.name for each in events((await client.get(url, headers={"Last-Event-ID": "6"})).text)] == ["done"]
         problem(await client.get(url, headers={"Last-Event-ID": "-1"}), 400, "invalid_last_event_id")
+        question = whole[0].data["user_message_id"]
+        problem(await client.get(url.replace(run.message.id, question)), 409, "not_an_answer")
         assert (await client.head(url)).status_code == 200
 
 

@@ -82,7 +82,9 @@ def test_nothing_is_lost_on_the_way_round(document: dict[str, Any]) -> None:
             first = await exported(room, made.json()["id"])
             assert normal(first) == normal(document)
             again = await client.post(IMPORT, json=first)
-            assert normal(await exported(room, again.json()["id"])) == normal(document)
+            second = await exported(room, again.json()["id"])
+            assert normal(second) == normal(document)
+            assert [each["content"] for each in second["messages"]] == [each["content"] for each in first["messages"]]
             listed = (await client.get("/api/chat/conversations", params={"archived": document["conversation"]["archived"]})).json()
             assert {made.json()["id"], again.json()["id"]} == {each["id"] for each in listed["items"]}
         await room.settled()
@@ -99,7 +101,9 @@ async def test_a_conversation_of_ones_own_goes_round_and_on(room: Room) -> None:
     before = await exported(room, conversation)
     async with room.client() as client:
         made = (await client.post(IMPORT, json=before)).json()
-    assert normal(await exported(room, made["id"])) == normal(before)
+    after = await exported(room, made["id"])
+    assert normal(after) == normal(before)
+    assert [each["created_at"] for each in after["messages"]] == [each["created_at"] for each in before["messages"]], "in their order"
     assert (await room.said(made["id"], "Three", model="seeing")).content == "Hello."
     assert [turn.role for turn in room.answers.asked[-1].turns] == ["user", "assistant", "user", "assistant", "user"]
 

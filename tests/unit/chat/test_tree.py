@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared_code.chat import tree
-from shared_code.chat.importing import place_all
+from shared_code.chat.importing import MAX_CROSSED, place_all
 from shared_code.chat.tree import Place, Stretch
 from shared_code.clock import ManualClock
 from shared_code.errors import InvalidInput
@@ -36,7 +36,8 @@ def test_every_path_of_every_tree_is_found_again(parents: list[int | None]) -> N
                 break
             at = above
         assert walked == expected[::-1]
-        assert 2 ** (len(way) - 1) <= len(parents), "a path crosses at most log2(n) segments"
+        crossed = len(way) - 1
+        assert crossed < MAX_CROSSED or 2**crossed <= len(parents), "a path crosses few segments"
         assert [each for first, last in ((0, 2), (3, 5)) for each in tree.between(way, first, last)] != [] or not way
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -126,11 +127,20 @@ async def test_an_exception_frees_the_key() -> None:
     assert (await rig.ask()).status_code == 201
 
 
-@pytest.mark.parametrize("answer", [Response(b"x" * 40_000), StreamingResponse(iter([b"x"]))], ids=["large", "streamed"])
+@pytest.mark.parametrize("answer", [Response(b"x" * 504_001), StreamingResponse(iter([b"x"]))], ids=["large", "streamed"])
 async def test_what_cannot_be_kept_is_given_all_the_same(answer: Response) -> None:
     rig = Rig()
     assert await rig.ask(work=Work(lambda _: answer)) is answer
     assert await rig.rows() == []
+
+
+@pytest.mark.parametrize("size", [0, 30_000, 60_000, 504_000])
+async def test_a_large_answer_is_kept_in_pieces(size: int) -> None:
+    rig, body = Rig(), random.Random(size).randbytes(size)
+    work = Work(lambda _: Response(body, headers={"Location": "/made/" + "x" * 1000}))
+    await rig.ask(work=work)
+    again = await rig.ask(work=work)
+    assert (again.body, again.headers["idempotent-replayed"], work.done) == (body, "true", 1)
 
 
 async def test_a_day_and_no_longer() -> None:
