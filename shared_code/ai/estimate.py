@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .models import Model, Usage
+from .unpriced import parts
 
 BYTES_PER_TOKEN = 4
 """Of ordinary text, for estimates of what was used."""
@@ -31,21 +32,22 @@ LIKELY_IMAGE = 765
 MOST_CHOICES = 128
 """The largest ``n`` that OpenAI takes."""
 
-# What is sent, beside the input itself, and read as tokens.
-_CHAT = ("messages", "tools", "functions", "response_format", "prediction")
-_RESPONSES = ("input", "instructions", "tools", "text", "prompt")
+_ELSEWHERE = ("file", "input_file", "item_reference")
+"""Parts whose words are not in the body, or not as they will be read: addresses that the provider opens, and files that are packed."""
 
 
 def worst_case(body: Mapping[str, Any], model: Model) -> Usage:
     """The most that the request can take of the model, whatever comes back: a chat completion, a response or embeddings.
 
-    Malformed parts are counted by their size: it is for the upstream to refuse them. Tools that run at the provider and have prices
-    of their own (web search, code interpreter) are not in it.
+    Malformed parts are counted by their size: it is for the upstream to refuse them. What has a price of its own is not in it: where
+    there is a budget it is refused (``unpriced.py``).
     """
     if model.kind == "embedding":
         return Usage(_capped(_embedding_tokens(body.get("input")), body, model))
     entries, images, text = _read(body)
     tokens = PER_REQUEST + PER_MESSAGE * entries + images * _image_tokens(model) + text
+    if _reads_elsewhere(body):
+        tokens = model.context_window
     prediction = _bytes(body["prediction"]) if "prediction" in body else 0  # rejected words are billed as output
     choices = _count(body.get("n"), 1, MOST_CHOICES)
     output = min(_most_output(body, model), model.max_output_tokens, model.context_window)
@@ -77,34 +79,36 @@ def _most_output(body: Mapping[str, Any], model: Model) -> int:
 
 
 def _read(body: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Messages and tools, images, and bytes of text."""
+    """Messages and tools, images, and bytes of text: of every member, since servers read some that we do not know of."""
     entries = images = text = 0
-    for name in {*_CHAT, *_RESPONSES} & body.keys():
-        value = body[name]
+    for name, value in body.items():
+        if not isinstance(value, str | list | dict):
+            continue
         if name in ("messages", "input") and isinstance(value, list):
             entries += len(value)
         if name in ("tools", "functions") and isinstance(value, list):
             entries += len(value) * (PER_TOOL // PER_MESSAGE)
-        found = list(_images(value))
+        found = list(_images(value)) if name in ("messages", "input") else []
         images += len(found)
         text += _bytes(value) - sum(found)
     return entries, images, max(text, 0)
 
 
-def _images(value: Any) -> Iterable[int]:
-    """For each image, the bytes of its address or data, which are not read as text."""
-    waiting = [value]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, list):
-            waiting += each
-        elif isinstance(each, dict):
-            if each.get("type") in ("image_url", "input_image"):
-                image = each.get("image_url")
-                url = image.get("url") if isinstance(image, dict) else image
-                yield len(json.dumps(url, ensure_ascii=False).encode("utf-8", "replace")) - 2 if isinstance(url, str) else 0
-            else:
-                waiting += each.values()
+def _images(entries: Any) -> Iterable[int]:
+    """For each image of messages, the bytes of its address or data, which are not read as text. What looks like one elsewhere, in a
+    tool's schema say, is text."""
+    for part in parts(entries):
+        if part.get("type") in ("image_url", "input_image"):
+            image = part.get("image_url")
+            url = image.get("url") if isinstance(image, dict) else image
+            yield len(json.dumps(url, ensure_ascii=False).encode("utf-8", "replace")) - 2 if isinstance(url, str) else 0
+
+
+def _reads_elsewhere(body: Mapping[str, Any]) -> bool:
+    """Whether the provider reads what is not in the body. A window's worth at most, as of any input."""
+    return bool(body.get("prompt")) or any(
+        part.get("type") in _ELSEWHERE for name in ("messages", "input") for part in parts(body.get(name))
+    )
 
 
 def _bytes(value: Any) -> int:

@@ -8,7 +8,7 @@ import structlog
 
 from shared_code import ids
 from shared_code.clock import Clock
-from shared_code.errors import Forbidden
+from shared_code.errors import Forbidden, InvalidInput
 
 from .key_limits import KeyRates
 from .ledger import Ledger
@@ -37,7 +37,7 @@ class BudgetMeter:
         self._ledger, self._rates, self._clock, self._pause = ledger, rates, clock, pause
         self._bookings: set[asyncio.Task[None]] = set()
 
-    async def hold(self, spender: Spender, candidates: Sequence[Model], worst: Usage) -> Hold:
+    async def hold(self, spender: Spender, candidates: Sequence[Model], worst: Usage, *, unpriced: str | None = None) -> Hold:
         models = _allowed(spender, candidates)
         likely = worst.input_tokens // LIKELY_SHARE
         tokens = await self._rates.take(spender, likely)
@@ -45,12 +45,16 @@ class BudgetMeter:
         identifier = ids.new_id(now)
         key_budget = spender.limits.monthly_micro if spender.limits is not None else None
         costs = [worst_cost(model.price, worst) for model in models if model.price is not None]
-        micro = max(costs) if models[0].price is not None else None
+        priced = models[0].price is not None
+        micro = max(costs) if priced and unpriced is None else None
         try:
             ask = Ask(identifier, micro, spender.key_id if key_budget is not None else None, key_budget)
             limited = await self._ledger.hold(spender.user_id, ask)
-        except BaseException:
+        except BaseException as error:
             self._rates.end(spender, tokens, 0)
+            if priced and unpriced is not None and isinstance(error, InvalidInput):
+                message = f"{unpriced} has a price of its own, so that no budget can be held to it."
+                raise InvalidInput(message, loc=("body", unpriced), code="unpriced_parameter") from None
             raise
         if limited:
             models = [model for model in models if model.price is not None]

@@ -9,15 +9,15 @@ from .models import Hold, Model, Operation, Spender, Usage
 class Meter(Protocol):
     """Budgets and usage. Spent plus held never exceeds a budget."""
 
-    async def hold(self, spender: Spender, candidates: Sequence[Model], worst: Usage) -> Hold:
+    async def hold(self, spender: Spender, candidates: Sequence[Model], worst: Usage, *, unpriced: str | None = None) -> Hold:
         """Reserve what the dearest of ``candidates`` (the model asked for, then its fallbacks) costs at worst. No storage call from
         a warm slice or a warm account without a budget; one where the slice has run out; two (a read before the write) where this
         instance meets an account with a budget for the first time.
 
         The answer's ``candidates`` are those that may be asked: fallbacks that the key may not use, or that have no price where
         there is a budget, are left out. Raises BudgetExceeded (429 ``insufficient_quota``), InvalidInput ``model_without_price``
-        where there is a budget, Forbidden ``model_not_allowed`` for a model that the key may not use, RateLimited by the key's
-        own limits, Busy and StorageUnavailable."""
+        and ``unpriced_parameter`` (for ``unpriced``, a member of the body that prices do not cover) where there is a budget,
+        Forbidden ``model_not_allowed`` for a model that the key may not use, RateLimited by the key's own limits, Busy and StorageUnavailable."""
 
     async def settle(self, hold: Hold, model: Model | None, usage: Usage) -> int:
         """The request is over: what it cost in micro-dollars, recorded for its day, user and model; the rest of the hold is free

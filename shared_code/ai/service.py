@@ -18,6 +18,7 @@ from .ports import Answer, Meter, NoAnswer
 from .reported import reported
 from .requests import Request
 from .streams import Stream
+from .unpriced import unpriced
 from .watching import ChatWatcher, ResponsesWatcher, Watcher
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -51,10 +52,10 @@ class Gateway:
         request.check_limits(model)
         candidates = self.directory.candidates(model, sees=bool(model.fallbacks) and request.has_images)
         if request.size <= _INLINE:
-            worst = _worst(request, candidates)
+            worst, extra = _worst(request, candidates)
         else:
-            worst = await asyncio.to_thread(_worst, request, candidates)
-        hold = await self._meter.hold(spender, candidates, worst)
+            worst, extra = await asyncio.to_thread(_worst, request, candidates)
+        hold = await self._meter.hold(spender, candidates, worst, unpriced=extra)
         charge = Charge(self._meter, hold, request.members, worst)
         try:
             used, answer = await self._attempts.open(request, hold.candidates or candidates, charge.trying)
@@ -104,10 +105,11 @@ class Gateway:
         return Whole(body, model, usage, await charge.settle(usage))
 
 
-def _worst(request: Request, candidates: Sequence[Model]) -> Usage:
-    """The most that any of them can take."""
+def _worst(request: Request, candidates: Sequence[Model]) -> tuple[Usage, str | None]:
+    """The most that any of them can take, and what is asked for whose price is its own."""
     worsts = [worst_case(request.members, each) for each in candidates]
-    return Usage(max(each.input_tokens for each in worsts), 0, max(each.output_tokens for each in worsts))
+    most = Usage(max(each.input_tokens for each in worsts), 0, max(each.output_tokens for each in worsts))
+    return most, unpriced(request.members)
 
 
 def _said(answer: Mapping[str, Any]) -> tuple[int, int]:

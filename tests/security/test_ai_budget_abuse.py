@@ -136,3 +136,63 @@ async def test_calls_before_a_model_is_asked(app: App) -> None:
             assert (await client.post(PATH, json=body(max_tokens=10), headers=bearer(token))).status_code == 200
     assert [call for call in counted[0] if "aiaccounts" in call] == ["get aiaccounts", "write aiaccounts"]
     assert counted[2:] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("more", "member"),
+    [
+        ({"service_tier": "priority"}, "service_tier"),
+        ({"service_tier": ["priority"]}, "service_tier"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}, {"type": "web_search"}]}, "tools"),
+        ({"models": ["dearer"]}, "models"),
+        ({"plugins": [{"id": "web"}]}, "plugins"),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]}]}, "messages"),
+    ],
+)
+async def test_what_has_a_price_of_its_own_is_not_for_budgets(app: App, more: dict[str, Any], member: str) -> None:
+    """Tokens at the model's prices are what is held and booked: whatever costs more than that would be spent unseen."""
+    upstream = answering(app)
+    async with app.client() as client:
+        user = await register(client)
+        answer = await client.post(PATH, json=body(**more), headers=bearer(user["access_token"]))
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["param"]) == (422, "unpriced_parameter", member)
+        assert not upstream.asked
+        assert (await client.post(PATH, json=body(service_tier="flex"), headers=bearer(user["access_token"]))).status_code == 200
+        assert (await client.post(PATH, json=body(tools=[{"type": "function"}]), headers=bearer(user["access_token"]))).status_code == 200
+
+
+async def test_without_a_budget_nothing_is_withheld() -> None:
+    app = make_app(clock=ManualClock(START), **{**SETTINGS, "AI_DEFAULT_BUDGET_USD": ""})
+    answering(app)
+    async with app.client() as client:
+        token = (await register(client))["access_token"]
+        answer = await client.post(PATH, json=body(service_tier="priority", web_search_options={}), headers=bearer(token))
+        assert (answer.status_code, answer.headers["X-Lydian-Cost-Micro"]) == (200, str(COST))
+    await app.container.meter.settled()
+
+
+LONG = {"type": "image_url", "image_url": "word " * 20_000}
+"""100,000 bytes of text, dressed as an image."""
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "default": LONG}}}]},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"const": LONG}}}},
+        {"documents": [{"text": LONG}]},
+        {"chat_template": "x" * 100_000},
+        {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "input_file", "file_url": "https://example.com/1000-pages.pdf"}]}]},
+    ],
+)
+async def test_words_that_are_not_in_sight_count(app: App, more: dict[str, Any]) -> None:
+    """10,000 tokens read are the budget, and these may be more: what the provider reads counts, wherever it stands."""
+    async with app.client() as client:
+        token = (await register(client))["access_token"]
+        answer = await client.post(PATH, json=body(**more), headers=bearer(token))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "insufficient_quota")

@@ -146,7 +146,7 @@ class Notebook:
     gate: asyncio.Event | None = None
     allowed: Callable[[Sequence[Model]], Sequence[Model]] = list
 
-    async def hold(self, spender: Spender, candidates: Sequence[Model], worst: Usage) -> Hold:
+    async def hold(self, spender: Spender, candidates: Sequence[Model], worst: Usage, *, unpriced: str | None = None) -> Hold:
         if self.refusal is not None:
             raise self.refusal
         self.held.append((candidates, worst))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 import pytest
 
@@ -24,9 +25,9 @@ async def turn() -> None:
 class Slow(Notebook):
     """Holds and settles in several turns, as storage does."""
 
-    async def hold(self, spender: Spender, candidates: list[Model], worst: Usage) -> Hold:  # type: ignore[override]  # as it is called
+    async def hold(self, spender: Spender, candidates: Sequence[Model], worst: Usage, *, unpriced: str | None = None) -> Hold:
         await turn()
-        return await super().hold(spender, candidates, worst)
+        return await super().hold(spender, candidates, worst, unpriced=unpriced)
 
     async def settle(self, hold: Hold, model: Model | None, usage: Usage) -> int:
         for _ in range(3):
