@@ -21,9 +21,6 @@ from shared_code.web.sse import EventStream
 from . import usage
 from .spending import spender
 
-_INLINE = 256 * 1024
-"""Bytes of a body that are read on the event loop; more, in a thread."""
-
 router = APIRouter(tags=["ai"], route_class=Endpoint)
 
 AiCaller = Annotated[Caller, Depends(CallerDependency("ai"))]
@@ -95,13 +92,17 @@ def _may_use(caller: Caller, model: str) -> bool:
 async def _answer(operation: Operation, request: Request, caller: Caller, container: Container) -> Response:
     gateway = container.ai
     raw = await json_body.read_bytes(request, container.settings.ai_max_body_bytes)
-    json_body.check_depth(raw)
-    asked = requests.read(operation, raw) if len(raw) <= _INLINE else await asyncio.to_thread(requests.read, operation, raw)
+    asked = _read(operation, raw) if len(raw) <= json_body.INLINE else await asyncio.to_thread(_read, operation, raw)
     key = request.headers.get(HEADER)
     if key is None or asked.stream:  # SPEC §1: streams are excepted
         return await _answered(gateway, caller, asked)
     idempotency: Idempotency = request.app.state.idempotency()
     return await idempotency.run(key, f"{caller.user_id}:ai_{operation}", raw, lambda: _answered(gateway, caller, asked))
+
+
+def _read(operation: Operation, raw: bytes) -> requests.Request:
+    json_body.check_depth(raw)
+    return requests.read(operation, raw)
 
 
 async def _answered(gateway: Gateway, caller: Caller, asked: requests.Request) -> Response:

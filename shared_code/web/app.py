@@ -20,6 +20,8 @@ from .context import Observe, RequestContext, Tracing
 from .endpoint import Endpoint
 from .problems import from_error, problem
 
+MOST_ERRORS = 100
+"""That a 422 names: a list of ten thousand wrong items would be answered with megabytes."""
 OURS_ALONE: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
 """FastAPI's own spans would double ours, and hold paths and queries: a share's token is in a path."""
 
@@ -77,7 +79,7 @@ async def _domain_error(request: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    details = [{"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]} for item in error.errors()]
+    details = [{"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]} for item in error.errors()[:MOST_ERRORS]]
     first = details[0]
     sentence = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
     return problem(request.scope, 422, "validation_failed", sentence, extra={"errors": details})

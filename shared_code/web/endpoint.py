@@ -67,7 +67,7 @@ class Endpoint(APIRoute):
             body = b""
             if takes_json or takes_key:
                 body = await json_body.read_bytes(request, max_bytes)
-                _preload(request, body)
+                await _preload(request, body)
             key = request.headers.get(HEADER) if takes_key else None
             if key is None:
                 return await handle(request)
@@ -88,14 +88,14 @@ def _caller_dependency(dependant: Dependant) -> CallerDependency | None:
     return None
 
 
-def _preload(request: Request, body: bytes) -> None:
+async def _preload(request: Request, body: bytes) -> None:
     """Parse the body now, under our limits, and leave it where Starlette and FastAPI look for it.
 
     The content type does not matter: a caller is authenticated by a header that no cross-site form can send.
     """
     request._body = body
     if body:
-        request._json = json_body.parse(body)
+        request._json = await json_body.parsed(body)
         if request.headers.get("content-type") != "application/json":
             headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
             request.scope["headers"] = [*headers, (b"content-type", b"application/json")]

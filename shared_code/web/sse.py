@@ -43,6 +43,7 @@ class EventStream(Response):
         # Neither caches nor proxies may keep back what they have (the second is nginx's).
         super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **(headers or {})})
         del self.headers["content-length"]
+        del self.body  # there is none: who keeps answers (idempotency) would keep an empty one
         self._events, self._close, self._beat = events, close, beat
         self._sending = False
         self._comments: set[asyncio.Task[None]] = set()

@@ -136,3 +136,23 @@ async def test_one_app_for_chat_alone(room: Room) -> None:
         assert (await client.get(path, headers=bearer(mallory["access_token"]))).status_code == 404
     await app.container.chat_runs.drain()
     await app.settled()
+
+
+async def test_a_stream_asked_for_twice_under_one_key_ends_both_times(room: Room) -> None:
+    """A stream is no answer that can be kept: what was kept of it was an empty one, without any end."""
+    conversation = await room.conversation()
+    headers = {"Idempotency-Key": "once"}
+    async with room.client() as client:
+        for _ in range(2):
+            answer = await client.post(f"{CONVERSATIONS}/{conversation}/messages", json={"content": "x"}, headers=headers)
+            assert "idempotent-replayed" not in answer.headers
+            assert [each.name for each in events(answer.text)][::2] == ["message", "done"]
+        assert len((await client.get(f"{CONVERSATIONS}/{conversation}/messages")).json()["items"]) == 2
+
+
+async def test_ten_thousand_wrong_messages_are_answered_briefly(room: Room) -> None:
+    document = {"format": "lydian-chat", "version": 1, "conversation": {}, "messages": [{}] * 10_000}
+    async with room.client() as client:
+        answer = await client.post("/api/chat/import", json=document)
+    assert (answer.status_code, len(answer.json()["errors"])) == (422, 100)
+    assert len(answer.content) < 50_000

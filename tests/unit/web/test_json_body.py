@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 import time
 from typing import Any
 
@@ -134,3 +135,36 @@ async def test_a_connection_that_ends_too_soon() -> None:
     with pytest.raises(InvalidRequest) as caught:
         await json_body.read_bytes(request([b"ab"], leave=True), 3)
     assert caught.value.code == "incomplete_body"
+
+
+@pytest.mark.parametrize("item", [b"[]", b"{}", b"1.5", b'""', b"0"])
+def test_a_bomb_of_small_values_is_refused_unread(item: bytes) -> None:
+    """Eight megabytes of them would be a quarter of a gigabyte in memory, and seconds of work."""
+    body = b"[" + b",".join([item] * (8 * 1024 * 1024 // (len(item) + 1))) + b"]"
+    with pytest.raises(TooLarge, match="values"):
+        json_body.parse(body)
+
+
+def test_text_full_of_marks_is_only_text() -> None:
+    text = "[],{}" * 200_000
+    assert json_body.parse(json.dumps([text]).encode()) == [text]
+
+
+async def test_a_large_body_is_read_beside_the_event_loop() -> None:
+    loop_thread, seen = threading.get_ident(), set[int]()
+
+    class Watched(float):
+        pass
+
+    def finite(text: str) -> float:
+        seen.add(threading.get_ident())
+        return Watched(text)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_body, "_finite", finite)
+        assert await json_body.parsed(b"[1.5]") == [1.5]
+        assert seen == {loop_thread}
+        seen.clear()
+        await json_body.parsed(b"[1.5" + b" " * json_body.INLINE + b"]")
+        assert seen
+        assert loop_thread not in seen
