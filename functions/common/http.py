@@ -55,16 +55,14 @@ async def readiness(container: ContainerDep) -> Response:
 @router.get("/openapi.json", name="common_openapi")
 async def openapi_document(request: Request) -> Response:
     """OpenAPI 3.1 of the registered services."""
-    state = request.app.state
-    if not hasattr(state, "openapi"):
-        state.openapi = openapi.rendered(request.app)
-    return Response(state.openapi, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})
+    found = await openapi.rendered(request.app, "json", openapi.as_json)
+    return Response(found, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})
 
 
 @router.get("/docs", name="common_docs")
 async def docs(request: Request) -> Response:
     """The reference page; it works with no outside network."""
-    return pages.reference(openapi.document(request.app))
+    return pages.page("Lydian API reference", await openapi.rendered(request.app, "page", pages.reference))
 
 
 @router.get("/static/{asset}", name="common_static")

@@ -1,6 +1,9 @@
 """The OpenAPI 3.1 document of the registered services, made once from their routes."""
 
+import asyncio
 import json
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -8,6 +11,8 @@ from fastapi.openapi.utils import get_openapi
 
 from shared_code import __version__
 from shared_code.web.endpoint import Endpoint
+
+_MAKING = threading.Lock()
 
 PROBLEM = {
     "type": "object",
@@ -60,5 +65,21 @@ def _complete(operation: dict[str, Any], *, is_open: bool) -> None:
         operation["security"] = [{"bearer": []}]
 
 
-def rendered(app: FastAPI) -> bytes:
-    return json.dumps(document(app), ensure_ascii=False, separators=(",", ":")).encode()
+def as_json(found: Mapping[str, Any]) -> str:
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+
+
+async def rendered(app: FastAPI, kind: str, render: Callable[[Mapping[str, Any]], str]) -> str:
+    """What ``render`` makes of the document, kept under ``kind`` for as long as the process lives: its routes never change. Making it takes
+    a third of a second, so that it is done in a thread, and once however many strangers ask at the same time."""
+    kept: str | None = getattr(app.state, f"openapi_{kind}", None)
+    return kept if kept is not None else await asyncio.to_thread(_render, app, f"openapi_{kind}", render)
+
+
+def _render(app: FastAPI, name: str, render: Callable[[Mapping[str, Any]], str]) -> str:
+    with _MAKING:
+        kept: str | None = getattr(app.state, name, None)
+        if kept is None:
+            kept = render(document(app))
+            setattr(app.state, name, kept)
+        return kept

@@ -64,8 +64,8 @@ def _service(name: str, state: Mapping[str, Any]) -> str:
     return f'<li class="{html.escape(status)}"><b>{html.escape(name)}</b> {html.escape(STATES.get(status, status))}{detail}</li>'
 
 
-def reference(document: Mapping[str, Any]) -> Response:
-    """Every operation of an OpenAPI document, by tag."""
+def reference(document: Mapping[str, Any]) -> str:
+    """Every operation of an OpenAPI document, by tag: the reference page's HTML."""
     sections: dict[str, list[str]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -74,9 +74,7 @@ def reference(document: Mapping[str, Any]) -> Response:
     body = ""
     for tag, items in sections.items():
         body += f'<section id="{html.escape(tag)}"><h2>{html.escape(tag)}</h2>{"".join(items)}</section>'
-    return page(
-        "Lydian API reference", f'<h1>API reference</h1><nav class="links">{contents}<a href="/openapi.json">openapi.json</a></nav>{body}'
-    )
+    return f'<h1>API reference</h1><nav class="links">{contents}<a href="/openapi.json">openapi.json</a></nav>{body}'
 
 
 def _operation(document: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> str:
@@ -91,8 +89,8 @@ def _operation(document: Mapping[str, Any], path: str, method: str, operation: M
     table = f"<table><tr><th>name</th><th>in</th><th>type</th><th>meaning</th></tr>{parameters}{body}</table>" if parameters or body else ""
     answers = ", ".join(f"<code>{html.escape(code)}</code>" for code in operation["responses"] if code != "default")
     return (
-        f'<details id="{html.escape(operation["operationId"])}"><summary><b class="{method}">{method.upper()}</b> '
-        f"<code>{html.escape(path)}</code> {lock}</summary><p>{text}</p>{table}<p>Answers {answers}, or a problem.</p></details>"
+        f'<details id="{html.escape(operation["operationId"])}"><summary><span class="line"><b class="{method}">{method.upper()}</b> '
+        f"<code>{html.escape(path)}</code> {lock}</span></summary><p>{text}</p>{table}<p>Answers {answers}, or a problem.</p></details>"
     )
 
 

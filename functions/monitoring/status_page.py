@@ -146,8 +146,8 @@ def _announcement(each: Announcement) -> str:
     changed = f" Changed {_moment(each.updated_at)}." if each.updated_at > each.created_at and not each.closed_at else ""
     mark = "" if each.closed_at else f" {each.kind}"
     return (
-        f'<article class="event{mark}"><h3>{KINDS[each.kind]}: {html.escape(each.title)}</h3>{text}'
-        f'<p class="hint">{_moment(each.created_at)}.{changed}{ended}</p></article>'
+        f'<article class="event{mark}"><h3>{html.escape(each.title)}</h3>{text}'
+        f'<p class="hint">{KINDS[each.kind]}, {_moment(each.created_at)}.{changed}{ended}</p></article>'
     )
 
 

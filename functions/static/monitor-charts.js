@@ -52,7 +52,7 @@ function options(width, lines, write, { bars, axis: brief }) {
     width,
     height: HEIGHT,
     cursor: { sync: { key: "monitor" }, y: false },
-    scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.05 : 1] } },
+    scales: { x: { range: (_, first, last) => span(first, last, bars) }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.05 : 1] } },
     legend: { live: true },
     axes: [axis, { ...axis, size: 62, values: (_, values) => values.map(brief) }],
     series: [{ value: (_, at) => (at ? new Date(at * 1000).toLocaleString() : "–") }, ...lines.map((line, i) => ({
@@ -61,11 +61,19 @@ function options(width, lines, write, { bars, axis: brief }) {
       fill: bars || lines.length === 1 ? `${color(COLORS[i % COLORS.length])}33` : undefined,
       width: i ? 1.5 : 2,
       dash: i ? [8, 2 * i] : undefined, // not by colour alone
-      points: { show: false },
+      points: bars ? { show: false } : { size: 5, fill: color(COLORS[i % COLORS.length]) }, // a point without neighbours has no line
       paths: bars ? uPlot.paths.bars({ size: [0.7, 24], gap: 1 }) : undefined,
       value: (_, value) => (value === null || value === undefined ? "–" : write(value)),
     }))],
   };
+}
+
+// What the time axis shows: of a young history an hour, as otherwise one point alone is drawn as years. Bars have room at both ends.
+const HOUR = 3600;
+export function span(first, last, bars) {
+  const least = Math.max(0, HOUR - (last - first));
+  const room = bars ? (last - first + least) / 40 : 0;
+  return [first - least - room, last + room];
 }
 
 function sentence(lines, write) {

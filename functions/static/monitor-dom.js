@@ -82,7 +82,7 @@ export function money(value, currency) {
 // For a chart's axis, where there is room for six characters.
 export function coins(value, currency) {
   try {
-    return new Intl.NumberFormat("en", { style: "currency", currency, notation: "compact", maximumFractionDigits: 2 }).format(value);
+    return new Intl.NumberFormat("en", { style: "currency", currency, notation: "compact", ...(Math.abs(value) < 1 && value ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 2 }) }).format(value);
   } catch {
     return short.format(value);
   }

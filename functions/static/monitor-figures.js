@@ -25,8 +25,10 @@ export const overview = {
     if (payments) tiles.push(tile("Subscriptions", number(payments.subscriptions_active ?? 0), "running"));
     if (ai) tiles.push(tile("AI", money(microUsd(ai.ai_cost_micro ?? 0), "usd"), `${compact((ai.ai_input_tokens ?? 0) + (ai.ai_output_tokens ?? 0))} tokens`));
     const drifted = Object.entries(stats.latest).filter(([, found]) => found?.drifted);
+    const counted = Object.values(stats.latest).map((found) => found?.as_of).filter(Boolean).sort();
     return [
       el("ul", { class: "tiles" }, tiles),
+      ...(counted.length ? [hint("Counted ", ago(counted[0]), ", every five minutes.")] : []),
       ...drifted.map(([service, found]) => el("p", { class: "notice" },
         `The nightly recount of ${service} mended the figures of ${number(found.drifted)} owners (`, ago(found.recounted_at), ").")),
     ];

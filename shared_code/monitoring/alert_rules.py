@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from shared_code.clock import Clock, rfc3339
+from shared_code.clock import Clock
 from shared_code.errors import UpstreamFailed
 
 from .board import FORGOTTEN, Board
@@ -61,7 +61,7 @@ def not_probed(board: Board, clock: Clock) -> Rule:
         now, silent = clock.now(), list[str]()
         for record in await board.records():
             if record.kind == "service" and record.last_at and UNPROBED_FOR <= now - record.last_at < FORGOTTEN:
-                silent.append(f"{record.check} (last at {rfc3339(record.last_at)})")
+                silent.append(f"{record.check} (last at {_moment(record.last_at)})")
         if not silent:
             return []
         return [Finding("not_probed", "not_probed", "Services are not probed", f"Nobody has looked at {', '.join(silent)}.")]
@@ -99,7 +99,7 @@ def poison(queues: QueueRoom) -> Rule:
                 "poison",
                 f"{state.name}: messages were given up on",
                 f"In its poison queue: {state.poison_length}"
-                + (f", the oldest since {rfc3339(state.oldest_poison_at)}." if state.oldest_poison_at else "."),
+                + (f", the oldest since {_moment(state.oldest_poison_at)}." if state.oldest_poison_at else "."),
             )
             for state in await queues.states()
             if state.poison_length
@@ -134,7 +134,7 @@ def drift(last: Drifts) -> Rule:
         if not known.drifted:
             return []
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(known.kinds.items()))
-        detail = f"Of {rfc3339(known.finished_at)}: {known.drifted} objects were repaired ({kinds} among those named)."
+        detail = f"Of {_moment(known.finished_at)}: {known.drifted} objects were repaired ({kinds} among those named)."
         return [Finding("drift", "drift", "The payments mirror had drifted", detail)]
 
     return Rule("drift", find)
@@ -158,9 +158,14 @@ def certificate(expires: Certificate, clock: Clock, address: str) -> Rule:
         if until - now > CERTIFICATE_LEFT:
             return []
         title = f"The certificate of {address} {'has expired' if until <= now else 'expires soon'}"
-        return [Finding("certificate", "certificate", title, f"It is valid until {rfc3339(until)}.")]
+        return [Finding("certificate", "certificate", title, f"It is valid until {_moment(until)}.")]
 
     return Rule("certificate", find)
+
+
+def _moment(moment: datetime) -> str:
+    """As people write it: alerts are read in mails and in Slack."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _dollars(micro: int) -> str:

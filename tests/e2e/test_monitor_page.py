@@ -160,8 +160,32 @@ def test_what_another_app_serves_is_said(served: Served, page: Page) -> None:
 def test_who_is_no_administrator_is_told(served: Served, page: Page) -> None:
     account(served, "ada@example.com")
     sign_in(page, served, "ada@example.com")
+    expect(page.get_by_role("alert")).to_contain_text("not an administrator")
+    expect(page.locator("#panels")).to_be_hidden()
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_a_key_that_may_see_nothing_is_told(served: Served, page: Page) -> None:
+    token = account(served, "ada@example.com")["access_token"]
+    page.goto(f"{served.url}/monitor")
+    page.get_by_text("Use a token instead").click()
+    page.get_by_label("access token or API key").fill(token)
+    page.get_by_role("button", name="Use it").click()
     expect(filled(page, "figures")).to_contain_text("may not see this")
     expect(filled(page, "queues")).to_contain_text("may not see this")
+
+
+def test_a_young_history_is_drawn_within_an_hour(served: Served, page: Page) -> None:
+    """Of one point alone the library makes an axis of years."""
+    page.goto(f"{served.url}/monitor")
+    found = page.evaluate(
+        """async (path) => {
+            const { span } = await import(path);
+            return [span(7200, 7200, false), span(7200, 7500, false), span(3600, 10800, false), span(7200, 7200, true)];
+        }""",
+        url("monitor-charts.js"),
+    )
+    assert found == [[3600, 7200], [3900, 7500], [3600, 10800], [3510, 7290]]
 
 
 def test_storage_that_is_down_leaves_the_old_marked_and_comes_back(served: Served, admin: Page) -> None:

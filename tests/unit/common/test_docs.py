@@ -1,11 +1,14 @@
 """The OpenAPI document and our own pages."""
 
+import asyncio
 import re
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from fastapi.openapi.utils import get_openapi
 
+from functions.common import openapi
 from shared_code.errors import StorageUnavailable
 from tests.unit.apps import App, make_app
 
@@ -125,6 +128,16 @@ async def test_the_reference_shows_every_operation(app: App) -> None:
     for (_, path), operation in operations(await document(app)).items():
         assert f'id="{operation["operationId"]}"' in text
         assert f"<code>{path}</code>" in text
+
+
+async def test_strangers_do_not_have_it_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making the document holds the process for a third of a second, and anybody may ask."""
+    made: list[object] = []
+    monkeypatch.setattr(openapi, "get_openapi", lambda **given: made.append(given) or get_openapi(**given))
+    async with make_app().client() as client:
+        answers = await asyncio.gather(*(client.get(path) for path in ["/docs", "/openapi.json"] * 5))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(made) == 2, "once for each"
 
 
 async def test_the_front_door_shows_what_is_there() -> None:
