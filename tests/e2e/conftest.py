@@ -46,8 +46,10 @@ def chromium(playwright: Playwright) -> str | None:
     return own if own and Path(own).exists() else None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Of a module, not of the session: while Playwright is open its event loop counts as running, and no asynchronous test of the
+    same process could run behind these."""
     with sync_playwright() as playwright:
         path = chromium(playwright)
         if path is None:
