@@ -1,17 +1,21 @@
 """One request's bill: settled exactly once, however the request ends."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
-from .estimate import estimated_usage
+from .estimate import BYTES_PER_TOKEN, estimated_usage
 from .models import Hold, Model, Usage
 from .ports import Meter
 from .reported import likely
 
 log = structlog.get_logger("lydian.ai")
+
+SPEED = 50
+"""Tokens that a model writes in a second, about: what it has done for somebody who asked for all at once and did not wait."""
 
 _settling: set[asyncio.Task[int]] = set()
 
@@ -24,11 +28,12 @@ class Charge:
         self._body: Mapping[str, Any] | None = body
         self._before = Usage(estimated=True)
         self._task: asyncio.Task[int] | None = None
+        self._asked_at = 0.0
         self.model: Model | None = None
         """Who is being asked, or has answered."""
 
     def trying(self, model: Model) -> None:
-        self.model = model
+        self.model, self._asked_at = model, time.monotonic()
 
     def answering(self, model: Model) -> None:
         """``model`` has begun. The body is let go: a stream may live long after it."""
@@ -42,6 +47,13 @@ class Charge:
         if self._body is not None and self.model is not None:
             return estimated_usage(self._body, self.model, size, pieces=pieces)
         return likely(self._before, self._worst, size, pieces)
+
+    def unseen(self) -> Usage | None:
+        """An estimate for a request whose answer nobody has waited for, by the whole seconds that the provider has had: it bills what it
+        made. None: nobody had been asked."""
+        if self.model is None:
+            return None
+        return self.likely(int(time.monotonic() - self._asked_at) * SPEED * BYTES_PER_TOKEN)
 
     async def settle(self, usage: Usage | None) -> int:
         """What the request cost, in micro-dollars. None: nobody answered, and it cost nothing. The first call counts, and goes on when

@@ -17,7 +17,8 @@ class Meter(Protocol):
         The answer's ``candidates`` are those that may be asked: fallbacks that the key may not use, or that have no price where
         there is a budget, are left out. Raises BudgetExceeded (429 ``insufficient_quota``), InvalidInput ``model_without_price``
         and ``unpriced_parameter`` (for ``unpriced``, a member of the body that prices do not cover) where there is a budget,
-        Forbidden ``model_not_allowed`` for a model that the key may not use, RateLimited by the key's own limits, Busy and StorageUnavailable."""
+        Forbidden ``model_not_allowed`` for a model that the key may not use, RateLimited by the key's own limits, Busy and
+        StorageUnavailable."""
 
     async def settle(self, hold: Hold, model: Model | None, usage: Usage) -> int:
         """The request is over: what it cost in micro-dollars, recorded for its day, user and model; the rest of the hold is free

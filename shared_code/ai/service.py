@@ -64,7 +64,7 @@ class Gateway:
             return await self._whole(used, answer, charge)
         except (asyncio.CancelledError, UpstreamTimeout):
             # The provider has the request and may be working for it; what it says of its cost nobody will hear.
-            charge.begin(charge.likely() if charge.model is not None else None)
+            charge.begin(charge.unseen())
             raise
         except BaseException:
             charge.begin(None)
@@ -95,7 +95,7 @@ class Gateway:
         except TimeoutError:
             raise UpstreamTimeout("The model's provider did not end its answer in time.") from None
         except NoAnswer as error:
-            charge.begin(charge.likely())  # it had begun to answer: the work was done, and is billed
+            charge.begin(charge.unseen())  # it had begun to answer: the work was done, and is billed
             raise to_domain(error) from None
         except ValueError:
             raise UpstreamFailed("The model's provider did not answer in JSON.") from None

@@ -1,11 +1,14 @@
 """Clients that leave: the provider's work is cancelled, and what was generated is booked, once."""
 
 import asyncio
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from shared_code.ai import requests
 from shared_code.ai.attempts import Timeouts
+from shared_code.ai.charge import SPEED
 from tests.unit.ai.scripted import (
     ADA,
     HELLO,
@@ -115,3 +118,25 @@ async def test_a_client_that_leaves_while_the_model_thinks() -> None:
     assert early.closed
     await until(lambda: scene.meter.booked)
     assert booked(scene)[0] == "large"
+
+
+@pytest.mark.parametrize(("seconds", "tokens"), [(0.9, 0), (10.5, 10 * SPEED), (1_000_000, 1000)])
+async def test_who_does_not_wait_for_a_whole_answer_pays_for_the_time(monkeypatch: pytest.MonkeyPatch, seconds: float, tokens: int) -> None:
+    """The provider has been writing all the while, and bills it: a budget that sees nothing of it is no budget."""
+    asked = asyncio.Event()
+
+    async def forever() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    scene = stage(Reply([forever], "application/json"))
+    began = time.monotonic()
+    answering = asyncio.ensure_future(scene.gateway.answer(ADA, requests.read("chat", chat())))
+    await asked.wait()
+    monkeypatch.setattr("shared_code.ai.charge.time", SimpleNamespace(monotonic=lambda: began + seconds))
+    answering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await answering
+    await until(lambda: scene.meter.booked)
+    usage = booked(scene)[1]
+    assert (usage.output_tokens, usage.estimated) == (tokens, True)
