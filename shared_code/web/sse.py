@@ -5,12 +5,20 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 
+import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+log = structlog.get_logger("lydian")
 
 BEAT = 15.0
 """Seconds of silence after which a comment is sent: Azure's front end ends a request that sends nothing for 230 s, and proxies sooner."""
 COMMENT = b": still here\n\n"
+STALLED = 20.0
+"""Seconds in which a client that takes nothing has gone, whatever its connection says. Of an invocation that outlives ``functionTimeout``
+(ten minutes) the host restarts the whole worker, with everybody's requests in it: none may hang on one reader."""
+LONGEST = 575.0
+"""Seconds for one that takes a little all the time. What is streamed here ends earlier by itself."""
 
 
 _LINE_ENDS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"}
@@ -39,12 +47,14 @@ class EventStream(Response):
         close: Callable[[], Awaitable[None]] | None = None,
         headers: Mapping[str, str] | None = None,
         beat: float = BEAT,
+        stalled: float = STALLED,
+        longest: float = LONGEST,
     ) -> None:
         # Neither caches nor proxies may keep back what they have (the second is nginx's).
         super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **(headers or {})})
         del self.headers["content-length"]
         del self.body  # there is none: who keeps answers (idempotency) would keep an empty one
-        self._events, self._close, self._beat = events, close, beat
+        self._events, self._close, self._beat, self._stalled, self._longest = events, close, beat, stalled, longest
         self._sending = False
         self._comments: set[asyncio.Task[None]] = set()
 
@@ -54,9 +64,11 @@ class EventStream(Response):
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             pump, left = asyncio.create_task(self._pump(send)), asyncio.create_task(_gone(receive))
-            await asyncio.wait({pump, left}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({pump, left}, timeout=self._longest, return_when=asyncio.FIRST_COMPLETED)
             if pump.done():
                 pump.result()
+            elif not left.done():
+                log.warning("stream_too_long", seconds=self._longest)
         finally:
             if left is not None:
                 left.cancel()
@@ -87,7 +99,12 @@ class EventStream(Response):
         try:
             async for event in self._events:
                 self._sending = True
-                await send({"type": "http.response.body", "body": event, "more_body": True})
+                try:
+                    async with asyncio.timeout(self._stalled):
+                        await send({"type": "http.response.body", "body": event, "more_body": True})
+                except TimeoutError:
+                    log.warning("stream_reader_stalled", seconds=self._stalled)
+                    return
                 self._sending, last = False, loop.time()
             for comment in self._comments:
                 comment.cancel()

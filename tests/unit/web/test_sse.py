@@ -144,3 +144,27 @@ async def test_a_mistake_cuts_the_connection() -> None:
     with pytest.raises(RuntimeError):
         await client.gets(EventStream(broken()))
     assert not client.ended
+
+
+async def test_a_client_that_takes_nothing_has_gone() -> None:
+    """Else its invocation lives until the host restarts the worker."""
+    client, events = Client(), Events(b"1\n\n", b"2\n\n")
+    client.takes.clear()
+    async with asyncio.timeout(5):
+        await client.gets(EventStream(events(), close=events.close, stalled=0.01))
+    assert events.closed == 11
+    assert client.got == []
+    assert not client.ended
+
+
+async def test_a_client_that_takes_a_little_all_the_time_is_left_at_last() -> None:
+    async def forever() -> AsyncGenerator[bytes, None]:
+        while True:
+            await asyncio.sleep(0.001)
+            yield b"1\n\n"
+
+    client = Client()
+    async with asyncio.timeout(5):
+        await client.gets(EventStream(forever(), longest=0.05))
+    assert client.got
+    assert not client.ended
