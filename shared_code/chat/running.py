@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from shared_code.clock import Clock
-from shared_code.errors import Busy, LydianError, UpstreamTimeout
+from shared_code.errors import Busy, LydianError, RateLimited, UpstreamTimeout
 from shared_code.storage.ports import EtagMismatch, Merge, Missing, Tables, Value
 
 from .failures import to_failure
@@ -33,6 +33,8 @@ MAX_SECONDS = 9 * 60.0
 CONTENT_FILTER = "content_filter"
 MAX_RUNNING = 500
 """Answers that one process writes at a time."""
+MAX_OF_ONE = 20
+"""Of them for one user: nobody's answers shall be all that a process writes, nor their attachments all that it holds."""
 
 
 @dataclass(slots=True)
@@ -87,10 +89,13 @@ class Runs:
         """The run, if this process writes it. Others may: this only shortens the way."""
         return self._running.get(message_id)
 
-    def room(self) -> None:
-        """Raises Busy when this process writes as many answers as it may."""
+    def room(self, owner_id: str) -> None:
+        """Raises Busy when this process writes as many answers as it may, and RateLimited when it writes as many of this user's."""
         if len(self._running) >= MAX_RUNNING:
             raise Busy("Too many answers are being written at once.")
+        if sum(run.owner_id == owner_id for run in self._running.values()) >= MAX_OF_ONE:
+            message = f"{MAX_OF_ONE} answers of yours are being written: wait for one, or stop one."
+            raise RateLimited(message, retry_after=5, code="too_many_answers")
 
     def start(self, owner_id: str, message: Message, prompt: Callable[[], Awaitable[Prompt]]) -> Run:
         """Begin the answer ``message``, which is stored and empty. ``prompt`` is made by its task."""

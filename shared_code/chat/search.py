@@ -21,6 +21,8 @@ from .tables import CHATS, list_prefix, to_conversation
 MAX_WAITING = 200
 MAX_TITLES = 1000
 MAX_QUERY = 200
+AT_ONCE = 4
+"""Searches of one process: each has up to 16 million characters in memory, and a second's work."""
 AROUND = 80
 """Characters on either side of the first word found that a snippet shows."""
 
@@ -52,12 +54,17 @@ class Found:
 class Search:
     def __init__(self, tables: Tables, conversations: Conversations, index: SearchIndex) -> None:
         self._tables, self._conversations, self._index = tables, conversations, index
+        self._at_once = asyncio.Semaphore(AT_ONCE)
 
     async def find(self, owner_id: str, query: str, *, after: str | None, limit: int) -> Found:
         """Newest first: titles by their conversation's last activity, messages by when they were said. InvalidInput without a word."""
         words = fold(query).split()
         if not words or len(query) > MAX_QUERY:
             raise InvalidInput(f"A search takes words, of 1 to {MAX_QUERY} characters together.", loc=("query", "q"))
+        async with self._at_once:
+            return await self._find(owner_id, words, after, limit)
+
+    async def _find(self, owner_id: str, words: Sequence[str], after: str | None, limit: int) -> Found:
         state, rows = await asyncio.gather(self._index.state(owner_id), self._index.waiting(owner_id, MAX_WAITING + 1))
         parts = await asyncio.gather(*(self._index.lines(part) for part in state.parts))
         known = await self._titles(owner_id)

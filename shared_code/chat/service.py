@@ -117,7 +117,7 @@ class Chat:
         check_fits(model, conversation.system, question.content)
         if asked is None:
             await self._attachments.check(owner_id, question.attachments, model)
-        self._runs.room()
+        self._runs.room(owner_id)
         answer = Message("", "", None, "assistant", "", self._clock.now(), model=model.name, status="streaming")
 
         async def begin() -> Placed:

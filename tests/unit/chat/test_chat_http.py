@@ -6,7 +6,8 @@ import json
 import httpx
 import pytest
 
-from shared_code.chat.running import MAX_RUNNING
+from shared_code.chat.models import Message
+from shared_code.chat.running import MAX_OF_ONE, MAX_RUNNING, Run
 from shared_code.errors import RateLimited, UpstreamFailed
 from tests.unit.apps import bearer, make_app, register
 from tests.unit.chat.chats import Room, events, until
@@ -310,10 +311,29 @@ async def test_stop_keeps_what_was_said(room: Room) -> None:
 
 async def test_too_many_answers_at_once(room: Room) -> None:
     conversation = await room.conversation()
-    room.container.chat_runs._running = dict.fromkeys(map(str, range(MAX_RUNNING)))  # type: ignore[arg-type]  # only counted
+    others = Run("somebody else", Message("", "", None, "assistant", "", room.app.clock.now()))
+    room.container.chat_runs._running = dict.fromkeys(map(str, range(MAX_RUNNING)), others)
     async with room.client() as client:
         problem(await client.post(f"{CONVERSATIONS}/{conversation}/messages", json={"content": "x"}), 503, "busy")
     room.container.chat_runs._running.clear()
+
+
+async def test_nobody_takes_all_the_answers_of_a_process(room: Room) -> None:
+    end, conversations = asyncio.Event(), [await room.conversation() for _ in range(MAX_OF_ONE + 1)]
+    for _ in conversations:
+        room.answers.say(end, "Done.")
+    async with room.client() as client, room.client(room.other) as other:
+        for conversation in conversations[:-1]:
+            await room.container.chat.ask(room.payer, conversation, "x")
+        refused = await client.post(f"{CONVERSATIONS}/{conversations[-1]}/messages", json={"content": "x"})
+        problem(refused, 429, "too_many_answers")
+        assert int(refused.headers["retry-after"]) > 0
+        theirs = asyncio.ensure_future(other.post(f"{CONVERSATIONS}/{await started(other)}/messages", json={"content": "x"}))
+        await until(lambda: len(room.answers.asked) == MAX_OF_ONE + 1)
+        end.set()
+        assert events((await theirs).text)[-1].name == "done"
+        await room.settled()
+        assert events((await client.post(f"{CONVERSATIONS}/{conversations[-1]}/messages", json={"content": "x"})).text)[-1].name == "done"
 
 
 async def test_without_any_model_what_is_stored_can_be_read() -> None:

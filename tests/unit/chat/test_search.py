@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from shared_code.chat import search_index
-from shared_code.chat.search import fold, snippet
+from shared_code.chat.search import AT_ONCE, Found, fold, snippet
 from shared_code.chat.tables import CONTAINER
 from shared_code.storage.events import InProcessEvents
-from tests.unit.chat.chats import Room
+from tests.unit.chat.chats import Room, until
 
 SEARCH = "/api/chat/search"
 
@@ -146,3 +146,24 @@ def test_snippets() -> None:
     assert shown.endswith("…")
     assert "needle" in shown
     assert fold("ＦＩＳＨ ﬁsh") == "fish fish"
+
+
+async def test_a_few_searches_at_a_time(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each holds a user's whole index in memory."""
+    search, under_way, most, go = room.container.chat_search, 0, 0, asyncio.Event()
+    find = search._find
+
+    async def counted(*args: Any) -> Found:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await go.wait()
+        under_way -= 1
+        return await find(*args)
+
+    monkeypatch.setattr(search, "_find", counted)
+    searching = [asyncio.ensure_future(search.find(room.user, "x", after=None, limit=1)) for _ in range(3 * AT_ONCE)]
+    await until(lambda: under_way == AT_ONCE)
+    go.set()
+    await asyncio.gather(*searching)
+    assert most == AT_ONCE
