@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import html
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -9,11 +10,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
+from functions.common import pages
 from functions.dependencies import ContainerDep
+from shared_code.errors import LydianError
 from shared_code.files.downloads import Conditions, Representation, not_modified, span
 from shared_code.files.models import VariantName
 from shared_code.files.service import FilesService
 from shared_code.web.callers import FilesCaller
+from shared_code.web.problems import from_error
 
 WHOLE = 4 * 1024 * 1024
 """Bytes that storage gives in one answer; up to here they are sent in one piece, beyond it as a stream."""
@@ -44,11 +48,26 @@ async def download(
 async def download_share(
     request: Request, token: str, container: ContainerDep, variant: Variant = None, download: bool = False
 ) -> Response:
-    """The shared bytes. A password comes in `X-Share-Password` or as HTTP Basic."""
+    """The shared bytes. A password comes in `X-Share-Password` or as HTTP Basic. A browser gets errors as a page."""
     service = container.files
-    opened = await service.shares.open(token, _password(request))
-    representation = service.representation_of(opened.file, variant)
-    return await send(request, service, representation, attachment=download, before=lambda: service.shares.count_download(opened.share))
+    try:
+        opened = await service.shares.open(token, _password(request))
+        representation = service.representation_of(opened.file, variant)
+        return await send(request, service, representation, attachment=download, before=lambda: service.shares.count_download(opened.share))
+    except LydianError as error:
+        if not pages.wants_html(request.headers.get("accept", "")):
+            raise
+        return _refused(from_error(request.scope, error), error)
+
+
+def _refused(problem: Response, error: LydianError) -> Response:
+    """The same refusal, status and headers, for who opened a link that somebody sent: such people read no JSON."""
+    text = html.escape(error.message) or "The file cannot be had."
+    headers = {name: value for name, value in problem.headers.items() if name not in ("content-type", "content-length")}
+    body = f'<div class="card"><h1>This file cannot be shown</h1><p>{text}</p><p class="hint">Ask whoever sent you the link.</p></div>'
+    page = pages.page("A shared file", body, headers={"Cache-Control": "no-store", **headers})
+    page.status_code = problem.status_code
+    return page
 
 
 async def send(

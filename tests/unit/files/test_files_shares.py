@@ -53,6 +53,23 @@ async def test_a_share_by_default(app: FilesApp, alice: httpx.AsyncClient, anyon
     assert link["token"] not in str(items)
 
 
+async def test_who_opens_a_link_in_a_browser_reads_why_not(alice: httpx.AsyncClient, anyone: httpx.AsyncClient) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    link, path = await one(alice, password="<right>")
+    asked = await anyone.get(path, headers=browser)
+    assert (asked.status_code, asked.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    assert asked.headers["www-authenticate"].startswith("Basic ")
+    assert "default-src 'none'" in asked.headers["content-security-policy"]
+    assert (await anyone.get(path, headers=browser | basic("<right>"))).content == b"0123456789"
+    await alice.delete(f"/api/files/{link['file_id']}/shares/{link['id']}")
+    for gone, status in ((path, 410), ("/share/nothing", 404)):
+        answer = await anyone.get(gone, headers=browser)
+        assert answer.status_code == status
+        assert "<h1>This file cannot be shown</h1>" in answer.text
+        assert answer.headers["cache-control"] == "no-store"
+        assert (await anyone.get(gone, headers={"Accept": "*/*"})).headers["content-type"] == "application/problem+json"
+
+
 @pytest.mark.parametrize(
     "bad",
     [
