@@ -48,6 +48,10 @@ class Known:
     largest: int = 0
     busy: int = 0
     touching: bool = False
+    resting: bool = False
+    """Somebody waits for a pause in which to give the slice back."""
+    admitted: int = 0
+    """Requests, ever."""
 
     @property
     def idle(self) -> bool:
@@ -112,6 +116,7 @@ class Known:
 
     def admit(self, identifier: str, amounts: Mapping[str, int], month: str, now: datetime) -> None:
         self.held[identifier] = Held(month, amounts, milliseconds(now + reckoning.HOLD))
+        self.admitted += 1
         if self.account is not None and month == self.account.month:
             self.used.update(amounts)
 

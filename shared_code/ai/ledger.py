@@ -30,6 +30,8 @@ log = structlog.get_logger("lydian.ai")
 
 TRIES = 12
 REMEMBERED = 5_000
+IDLE = 3.0
+"""Seconds without a request after which an account's slice is given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,24 @@ class SetBudget:
     micro: int | None
 
 
-Order = Ask | Touch | SetBudget
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Give back the slice: it counts as held, and nobody draws on it any more."""
+
+
+Order = Ask | Touch | SetBudget | Rest
 
 
 class Ledger:
     def __init__(
-        self, tables: Tables, clock: Clock, *, default: int | None, plans: PlanBudgets | None = None, changes: UsageNotes | None = None
+        self,
+        tables: Tables,
+        clock: Clock,
+        *,
+        default: int | None,
+        plans: PlanBudgets | None = None,
+        changes: UsageNotes | None = None,
+        idle: float = IDLE,
     ) -> None:
         """``default``: micro-dollars a month for whom neither an administrator nor a plan says otherwise; None: no limit.
         ``changes`` is told whose figures have changed."""
@@ -57,7 +71,9 @@ class Ledger:
         self._me = ids.new_id(clock.now())[-12:]
         self._known: OrderedDict[str, Known] = OrderedDict()
         self._writers: Coalescer[Order, None] = Coalescer(self._commit)
+        self._idle = idle
         self._tasks: set[asyncio.Task[None]] = set()
+        self._resting: set[asyncio.Task[None]] = set()
 
     async def hold(self, user_id: str, ask: Ask) -> bool:
         """Reserve; False when no budget stands behind it. Raises BudgetExceeded, InvalidInput ``model_without_price``, Busy and
@@ -100,8 +116,14 @@ class Ledger:
 
     async def book(self, user_id: str) -> None:
         """Write what waits. Raises StorageUnavailable and Busy, and it goes on waiting."""
-        if self._of(user_id).waiting:
+        known = self._of(user_id)
+        if known.waiting:
             await self._submit(user_id, Touch())
+        if known.lease and not known.resting:
+            known.resting = True
+            task = asyncio.ensure_future(self._rest(user_id, known))
+            self._resting.add(task)
+            task.add_done_callback(self._resting.discard)
 
     def is_waiting(self, user_id: str, hold_id: str) -> bool:
         return hold_id in self._of(user_id).waiting
@@ -158,6 +180,19 @@ class Ledger:
             log.debug("ai_lease_not_renewed", error=type(error).__name__)
         finally:
             known.touching = False
+
+    async def _rest(self, user_id: str, known: Known) -> None:
+        """What is left over when this does not come about expires with its lease."""
+        try:
+            admitted = -1
+            while admitted != known.admitted or known.held or known.waiting:
+                admitted = known.admitted
+                await asyncio.sleep(self._idle)
+            await self._submit(user_id, Rest())
+        except Exception as error:
+            log.debug("ai_lease_not_given_back", error=type(error).__name__)
+        finally:
+            known.resting = False
 
     # --- with storage ---------------------------------------------------------------------------------------------------
 
@@ -223,7 +258,7 @@ class Ledger:
             settlements=settled,
             asks=asks,
             # A budget that is set is no request: nothing is leased for it.
-            largest=0 if all(isinstance(order, SetBudget) for order in orders) else known.largest,
+            largest=0 if all(isinstance(order, SetBudget | Rest) for order in orders) else known.largest,
         )
 
     @staticmethod
@@ -232,6 +267,7 @@ class Ledger:
             return True
         limited = any(isinstance(verdict, Granted) and verdict.amounts for verdict in reckoned.verdicts)
         renews = any(isinstance(order, Touch) and not order.look for order in orders)
+        renews = renews or any(isinstance(order, Rest) for order in orders)
         return limited or (renews and bool(reckoned.lease or known.lease))
 
     async def _write(self, user_id: str, known: Known, reckoned: Reckoned, settled: Sequence[Settlement]) -> bool:

@@ -21,9 +21,15 @@ UNPRICED = replace(MODEL, name="free", price=None)
 
 
 def meter(
-    tables: Tables, clock: Clock, *, default: int | None = None, plans: PlanBudgets | None = None, changes: UsageNotes | None = None
+    tables: Tables,
+    clock: Clock,
+    *,
+    default: int | None = None,
+    plans: PlanBudgets | None = None,
+    changes: UsageNotes | None = None,
+    idle: float = 3600.0,
 ) -> BudgetMeter:
-    ledger = Ledger(tables, clock, default=default, plans=plans, changes=changes)
+    ledger = Ledger(tables, clock, default=default, plans=plans, changes=changes, idle=idle)
     return BudgetMeter(ledger, KeyRates(QuickLimiter(tables, clock)), clock, pause=0.001)
 
 

@@ -84,6 +84,24 @@ async def test_a_slice_is_renewed_behind_requests(tables: WatchedTables, clock: 
         await one.settled()
 
 
+async def test_a_slice_is_given_back_in_a_pause(tables: WatchedTables, clock: ManualClock) -> None:
+    one = meter(tables, clock, default=100_000, idle=0.01)
+    first, second = [await one.hold(ADA, [MODEL], tokens(1_000)) for _ in range(2)]
+    await one.settle(first, MODEL, tokens(10))
+    assert (await standing(tables, clock))[1] > 1_000, "not while another runs"
+    await one.settle(second, MODEL, tokens(20))
+    async with asyncio.timeout(5):
+        while (await standing(tables, clock))[1]:  # noqa: ASYNC110  # what is waited for knows no event
+            await asyncio.sleep(0.001)
+    assert await standing(tables, clock) == (30, 0)
+    tables.calls.clear()
+    third = await one.hold(ADA, [MODEL], tokens(1_000))
+    assert tables.calls == ["write aiaccounts"], "it has to be asked for again, with one call"
+    assert (await standing(tables, clock))[1] >= 1_000
+    await one.settle(third, MODEL, tokens(5))
+    assert (await stored(tables)).spent == {"": 35}
+
+
 async def test_without_a_budget(tables: WatchedTables, clock: ManualClock) -> None:
     one = meter(tables, clock)
     hold = await one.hold(ADA, [UNPRICED], tokens(1_000))
