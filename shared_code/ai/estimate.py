@@ -11,7 +11,7 @@ https://platform.openai.com/docs/guides/images-vision#calculating-costs (images)
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .models import Model, Usage
@@ -88,20 +88,37 @@ def _read(body: Mapping[str, Any]) -> tuple[int, int, int]:
             entries += len(value)
         if name in ("tools", "functions") and isinstance(value, list):
             entries += len(value) * (PER_TOOL // PER_MESSAGE)
-        found = list(_images(value)) if name in ("messages", "input") else []
-        images += len(found)
-        text += _bytes(value) - sum(found)
-    return entries, images, max(text, 0)
+        if name in ("messages", "input"):
+            value, seen = _without_images(value)
+            images += seen
+        text += _bytes(value)
+    return entries, images, text
 
 
-def _images(entries: Any) -> Iterable[int]:
-    """For each image of messages, the bytes of its address or data, which are not read as text. What looks like one elsewhere, in a
-    tool's schema say, is text."""
-    for part in parts(entries):
-        if part.get("type") in ("image_url", "input_image"):
-            image = part.get("image_url")
-            url = image.get("url") if isinstance(image, dict) else image
-            yield len(json.dumps(url, ensure_ascii=False).encode("utf-8", "replace")) - 2 if isinstance(url, str) else 0
+def _without_images(entries: Any) -> tuple[Any, int]:
+    """Messages without the addresses or data of their images, which are not read as text, and how many images there are. What looks
+    like one elsewhere, in a tool's schema say, is text. The data may be megabytes: it is not looked at."""
+    if not isinstance(entries, list):
+        return entries, 0
+    count, found = 0, []
+
+    def stripped(part: Any) -> Any:
+        nonlocal count
+        if not isinstance(part, dict) or part.get("type") not in ("image_url", "input_image"):
+            return part
+        count += 1
+        image = part.get("image_url")
+        if isinstance(image, dict) and isinstance(image.get("url"), str):
+            return {**part, "image_url": {**image, "url": ""}}
+        return {**part, "image_url": ""} if isinstance(image, str) else part
+
+    for entry in map(stripped, entries):
+        if isinstance(entry, dict):
+            lists = {name: entry[name] for name in ("content", "output") if isinstance(entry.get(name), list)}
+            found.append({**entry, **{name: list(map(stripped, each)) for name, each in lists.items()}})
+        else:
+            found.append(entry)
+    return found, count
 
 
 def _reads_elsewhere(body: Mapping[str, Any]) -> bool:
