@@ -19,7 +19,7 @@ from shared_code.storage import cursors
 from shared_code.web.endpoint import idempotent
 from shared_code.web.sse import EventStream
 
-from .parts import EVENTS, ChatCaller, answered, client_id, events, last_event_id, payer
+from .parts import EVENTS, ChatCaller, answered, client_id, events, last_event_id, may_attach, payer
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
     **EVENTS,
@@ -60,6 +60,7 @@ async def list_messages(
 @idempotent
 async def create_message(conversation_id: str, request: Request, body: AskRequest, caller: ChatCaller, container: ContainerDep) -> Response:
     """Say something, and have it answered. The answer goes on when you leave; follow it again at its `stream`, end it with `stop`."""
+    may_attach(caller, body.attachments)
     started = await container.chat.ask(
         payer(caller),
         conversation_id,
@@ -93,6 +94,7 @@ async def edit_message(
     conversation_id: str, message_id: str, request: Request, body: EditRequest, caller: ChatCaller, container: ContainerDep
 ) -> Response:
     """Another question beside this one, and its answer; what was there stays."""
+    may_attach(caller, body.attachments)
     started = await container.chat.edit(
         payer(caller),
         conversation_id,

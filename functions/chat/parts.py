@@ -1,7 +1,7 @@
 """What the handlers of chat share: who asks, and how an answer is sent: as events, or whole."""
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -14,7 +14,7 @@ from shared_code.chat.models import Message
 from shared_code.chat.ports import Payer
 from shared_code.chat.schemas import message_fields
 from shared_code.chat.service import Started
-from shared_code.errors import InvalidRequest, LydianError
+from shared_code.errors import Forbidden, InvalidRequest, LydianError
 from shared_code.web.callers import Caller, CallerDependency
 from shared_code.web.idempotency import HEADER
 from shared_code.web.problems import problem_body, status_of
@@ -32,6 +32,12 @@ EVENTS: dict[int | str, dict[str, Any]] = {
 
 def payer(caller: Caller) -> Payer:
     return Payer(caller.user_id, caller.key_id, caller.ai)
+
+
+def may_attach(caller: Caller, attachments: Sequence[str] | None) -> None:
+    """Raises Forbidden for an API key that may not read files: a model would read them to it."""
+    if attachments and caller.scopes is not None and "files" not in caller.scopes:
+        raise Forbidden("Attaching files needs the scope files.", code="insufficient_scope")
 
 
 def client_id(request: Request, given: str | None) -> str | None:

@@ -156,3 +156,23 @@ async def test_ten_thousand_wrong_messages_are_answered_briefly(room: Room) -> N
         answer = await client.post("/api/chat/import", json=document)
     assert (answer.status_code, len(answer.json()["errors"])) == (422, 100)
     assert len(answer.content) < 50_000
+
+
+async def test_a_key_for_chat_alone_has_no_files_read_to_it(room: Room) -> None:
+    conversation = await room.conversation()
+    keys = {}
+    async with room.client() as client:
+        for scopes in (["chat"], ["chat", "files"]):
+            made = await client.post("/api/auth/keys", json={"name": "k", "scopes": scopes})
+            keys[len(scopes)] = {"Authorization": f"Bearer {made.json()['key']}"}
+        asked = await client.post(f"{CONVERSATIONS}/{conversation}/messages", json={"content": "x", "stream": False})
+        question = asked.json()["user_message"]["id"]
+    for path in ("messages", f"messages/{question}/edit"):
+        url = f"{CONVERSATIONS}/{conversation}/{path}"
+        body = {"content": "What is in it?", "attachments": ["01m86p00000000000000000000"]}
+        async with room.client(keys[1]) as client:
+            refused = await client.post(url, json=body)
+            assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+            assert (await client.post(url, json={"content": "x", "attachments": []})).status_code == 200
+        async with room.client(keys[2]) as client:
+            assert (await client.post(url, json=body)).json()["code"] == "file_not_found"
