@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -125,3 +126,33 @@ async def test_a_providers_error_event_is_passed_on() -> None:
     assert await collect(answer.frames()) == [theirs]
     assert answer.failure is not None
     assert answer.failure.message == "overloaded"
+
+
+VECTOR = b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":[' + b"0.125," * 50_000 + b"1]}]"
+
+
+@pytest.mark.parametrize(
+    ("end", "usage", "read"),
+    [
+        (b',"model":"v","usage":{"prompt_tokens":8,"total_tokens":8}}\n', Usage(8, 0, 0), False),
+        (b', "usage" : {"prompt_tokens": 8, "total_tokens": 8}, "id": "x" }', Usage(8, 0, 0), False),
+        (b',"usage":{"prompt_tokens":8,"details":{}}}', Usage(8, 0, 0), True),
+        (b',"x":"],\\"usage\\":{\\"prompt_tokens\\":1}}","usage":{"prompt_tokens":8,"total_tokens":8,"d":[]}}', Usage(8, 0, 0), True),
+    ],
+)
+async def test_millions_of_numbers_are_passed_on_unread(monkeypatch: pytest.MonkeyPatch, end: bytes, usage: Usage, read: bool) -> None:
+    """Reading them stops everything else for as long as it takes, and what is wanted of them stands at the end."""
+    whole_read = []
+    loads = json.loads
+
+    def watched(text: bytes) -> Any:
+        whole_read.append(len(text) > 100_000)
+        return loads(text)
+
+    monkeypatch.setattr("shared_code.ai.service.json", SimpleNamespace(loads=watched, dumps=json.dumps))
+    scene = stage(Reply([VECTOR + end], "application/json"))
+    answer = await scene.gateway.answer(ADA, requests.read("chat", chat()))
+    assert isinstance(answer, Whole)
+    assert answer.body == VECTOR + end
+    assert booked(scene)[1] == usage
+    assert any(whole_read) == read
