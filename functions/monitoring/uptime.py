@@ -76,16 +76,18 @@ class CheckUptime(BaseModel):
     uptime_percent: float | None = Field(description="of the samples; degraded counts as up. Null without samples")
     samples: int
     no_data_minutes: int
+    incidents: list[IncidentResponse] = Field(description="its own of those below")
     series: list[SeriesPoint]
 
     @classmethod
-    def of(cls, uptime: Uptime) -> "CheckUptime":
+    def of(cls, uptime: Uptime, incidents: Sequence[Incident]) -> "CheckUptime":
         return cls(
             check=uptime.record.check,
             kind=uptime.record.kind,
             uptime_percent=uptime.total.uptime,
             samples=uptime.total.samples,
             no_data_minutes=uptime.missed,
+            incidents=[IncidentResponse.of(each) for each in incidents if each.check == uptime.record.check],
             series=[
                 SeriesPoint(
                     at=rfc3339(point.at), up=point.cell.up, down=point.cell.down, no_data=point.missed, latency_ms=point.cell.latency_ms
@@ -124,8 +126,8 @@ async def uptime(
     """Uptime of every check and its incidents. Two failures in a row open an incident, two successes close it; a minute in which nobody
     looked is no data, never up."""
     board, span = container.probe_board, SPANS[window]
-    checks = [CheckUptime.of(board.uptime(record, window)) for record in await board.records()]
     incidents = await board.incidents(container.clock.now() - span.length)
+    checks = [CheckUptime.of(board.uptime(record, window), incidents) for record in await board.records()]
     return UptimeResponse(
         window=window,
         step_seconds=int(span.step.total_seconds()),

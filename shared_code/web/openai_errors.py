@@ -1,4 +1,5 @@
-"""Errors in OpenAI's form, on the routes that its clients call: they read nothing else (SPEC §6).
+"""Errors in OpenAI's form, on the routes that its clients call: they read nothing else (SPEC §6). On the gateway's other routes it is a
+member of the problem, so that a client reads errors of both the same way.
 
 https://platform.openai.com/docs/guides/error-codes. The status and the headers are the same as everywhere.
 """
@@ -8,13 +9,17 @@ from typing import Any
 
 from starlette.types import Scope
 
-PREFIX = "/api/ai/v1"
+PREFIX, GATEWAY = "/api/ai/v1", "/api/ai/"
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 def concerns(scope: Scope) -> bool:
     path = str(scope.get("path", ""))
     return path == PREFIX or path.startswith(f"{PREFIX}/")
+
+
+def beside(scope: Scope) -> bool:
+    return str(scope.get("path", "")).startswith(GATEWAY)
 
 
 def body(status: int, code: str, message: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:

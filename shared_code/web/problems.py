@@ -70,6 +70,8 @@ def problem(
         body, kind = openai_errors.body(status, code, detail, extra), "application/json"
     else:
         body, kind = problem_body(scope, status, code, detail, extra), "application/problem+json"
+        if openai_errors.beside(scope):
+            body |= openai_errors.body(status, code, detail, extra)
     return Response(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"), status, headers, media_type=kind)
 
 

@@ -117,7 +117,12 @@ async def test_others_usage_is_for_administrators(api: Api) -> None:
         response = await api.get(api.ada, **params)
         assert (response.status_code, response.json()["code"]) == (403, "forbidden")
     assert (await api.get(api.root, user_id=api.ada["user"]["id"])).json()["total"]["requests"] == 1
-    assert (await api.client.get("/api/ai/usage")).status_code == 401
+    nobody = await api.client.get("/api/ai/usage")
+    assert (nobody.status_code, nobody.headers["content-type"]) == (401, "application/problem+json")
+    # As OpenAI's clients read it, who can be pointed at these routes too.
+    assert nobody.json()["error"] == {
+        "message": nobody.json()["detail"], "type": "authentication_error", "code": nobody.json()["code"], "param": None,
+    }  # fmt: skip
     everybody = (await api.get(api.root, scope="all")).json()
     assert (everybody["as_of"], everybody["budget"], everybody["items"]) == (None, None, [])
     await api.app.container.ai_statistics.roll_up()

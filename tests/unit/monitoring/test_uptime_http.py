@@ -72,6 +72,7 @@ async def test_uptime_and_incidents(app: App, user: httpx.AsyncClient, monkeypat
         assert (blob["uptime_percent"], blob["samples"], blob["no_data_minutes"], len(blob["series"])) == (80, 10, 4, points)
         assert {key: sum(point[key] for point in blob["series"]) for key in ("up", "down", "no_data")} == {"up": 8, "down": 2, "no_data": 4}
         assert checks["table"]["uptime_percent"] == 100
+        assert ([each["check"] for each in blob["incidents"]], checks["table"]["incidents"]) == (["blob"], [])
         assert {(incident["check"], incident["kind"], incident["ended_at"]) for incident in found["incidents"]} == {
             ("blob", "dependency", None),
             ("files", "service", None),
