@@ -136,7 +136,10 @@ class Prober:
             if after is not before:
                 changed.append(operations(after, row.etag if row else None, incidents))
                 for incident in incidents.values():
-                    log.warning("incident_closed" if incident.ended_at else "incident_opened", check=name, detail=incident.detail)
+                    if incident.ended_at:
+                        log.info("incident_closed", check=name)
+                    else:
+                        log.warning("incident_opened", check=name, detail=incident.detail)
         latest = Upsert(LATEST + self._scope, latest_values(runs[-1]))
         groups = [changed[first : first + GROUP] for first in range(0, len(changed), GROUP)] or [[]]
         for group in groups:
