@@ -1,6 +1,7 @@
 """Our own pages: plain HTML made here, with a strict policy and nothing from elsewhere, so that they work with no outside network."""
 
 import html
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -79,7 +80,7 @@ def reference(document: Mapping[str, Any]) -> str:
 
 def _operation(document: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> str:
     lock = '<span class="lock">needs a token</span>' if operation.get("security") else '<span class="lock">open</span>'
-    text = html.escape(operation.get("description") or operation.get("summary") or "")
+    text = _prose(operation.get("description") or operation.get("summary") or "")
     parameters = "".join(
         _row(document, item["name"], item["in"], item["schema"], item.get("description") or item["schema"].get("description") or "")
         for item in operation.get("parameters", ())
@@ -103,11 +104,18 @@ def _body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
             meaning = field.get("description", "") + (" (required)" if name in required else "")
             place = "form" if kind.startswith("multipart") else "body"
             rows.append(_row(document, name, place, field, meaning))
+            for inner, each in _resolve(document, field).get("properties", {}).items():
+                rows.append(_row(document, f"{name}.{inner}", place, each, each.get("description", "")))
     return "".join(rows)
 
 
+def _prose(text: str) -> str:
+    """A docstring's text, with what it quotes in backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
 def _row(document: Mapping[str, Any], name: str, place: str, schema: Mapping[str, Any], meaning: str) -> str:
-    cells = (f"<code>{html.escape(name)}</code>", place, _type(document, schema), html.escape(meaning))
+    cells = (f"<code>{html.escape(name)}</code>", place, _type(document, schema), _prose(meaning))
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
@@ -125,7 +133,11 @@ def _type(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
     if options:
         return " | ".join(_type(document, option) for option in options)
-    return html.escape(str(schema.get("type") or schema.get("$ref", "").rpartition("/")[2] or "any"))
+    if "$ref" in schema:
+        return _type(document, _resolve(document, schema))
+    if schema.get("type") == "array" and schema.get("items"):
+        return f"list of {_type(document, schema['items'])}"
+    return html.escape(str(schema.get("type") or "any"))
 
 
 def page(

@@ -130,6 +130,14 @@ async def test_the_reference_shows_every_operation(app: App) -> None:
         assert f"<code>{path}</code>" in text
 
 
+async def test_the_reference_writes_code_as_code_and_shows_what_is_within(app: App) -> None:
+    async with app.client() as client:
+        text = (await client.get("/docs")).text
+    assert "<code>ai.monthly_usd</code>" in text
+    assert "<td>list of ai | chat | files | payments | monitoring</td>" in text
+    assert "`" not in text
+
+
 async def test_strangers_do_not_have_it_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Making the document holds the process for a third of a second, and anybody may ask."""
     made: list[object] = []
