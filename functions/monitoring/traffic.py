@@ -1,8 +1,9 @@
 """Service levels and resources over HTTP (SPEC §9)."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from functions.dependencies import ContainerDep
@@ -10,6 +11,7 @@ from shared_code.clock import rfc3339
 from shared_code.monitoring import histogram
 from shared_code.monitoring.instances import Instance
 from shared_code.monitoring.slo import WINDOW, Level, Slo
+from shared_code.web.endpoint import Endpoint
 
 from .statistics import AdminCaller
 
@@ -18,6 +20,7 @@ class LevelResponse(BaseModel):
     """How requests fared. Percentiles are of ordinary requests: neither streams and transfers nor those of a starting process."""
 
     function: str | None = Field(description="null: all of them; `zz_fallback`: what no route answers")
+    route: str | None = Field(description="the function's, e.g. `GET /api/files/{file_id}`; null where another app serves it")
     requests: int
     errors: int = Field(description="answers of 5xx")
     error_rate: float = Field(description="0 to 1")
@@ -30,9 +33,10 @@ class LevelResponse(BaseModel):
     cold_p50_ms: float | None
 
     @classmethod
-    def of(cls, level: Level) -> "LevelResponse":
+    def of(cls, level: Level, routes: Mapping[str | None, str]) -> "LevelResponse":
         return cls(
             function=level.function,
+            route=routes.get(level.function),
             requests=level.requests,
             errors=level.errors,
             error_rate=level.error_rate,
@@ -73,7 +77,7 @@ class SloResponse(BaseModel):
     days: list[DayResponse] = Field(description="newest first; days without requests are left out")
 
     @classmethod
-    def of(cls, slo: Slo) -> "SloResponse":
+    def of(cls, slo: Slo, routes: Mapping[str | None, str]) -> "SloResponse":
         budget = slo.budget
         return cls(
             objective=float(slo.objective),
@@ -81,7 +85,11 @@ class SloResponse(BaseModel):
             budget=BudgetResponse(requests=budget.requests, errors=budget.errors, allowed_errors=budget.allowed, left=budget.left),
             burn_rates=dict(slo.burn),
             days=[
-                DayResponse(day=day.day, total=LevelResponse.of(day.total), functions=[LevelResponse.of(each) for each in day.functions])
+                DayResponse(
+                    day=day.day,
+                    total=LevelResponse.of(day.total, routes),
+                    functions=[LevelResponse.of(each, routes) for each in day.functions],
+                )
                 for day in slo.days
             ],
         )
@@ -140,13 +148,17 @@ def add_routes(router: APIRouter) -> None:
 
 
 async def slo(
+    request: Request,
     caller: AdminCaller,
     container: ContainerDep,
     days: Annotated[int, Query(ge=1, le=WINDOW, description="how many days to show, today's included")] = 7,
 ) -> SloResponse:
     """Service levels from real traffic: what failed and how fast the rest was by function and day, and the error budget with the
     rates at which it burns. A minute's requests are counted seconds after its end; the answer is at most half a minute old."""
-    return SloResponse.of(await container.slo.read(days))
+    served = [route for route in request.app.routes if isinstance(route, Endpoint)]
+    # Each has one method of its own; HEAD comes with GET.
+    routes: dict[str | None, str] = {each.name: f"{min((each.methods or {'GET'}) - {'HEAD'})} {each.path}" for each in served}
+    return SloResponse.of(await container.slo.read(days), routes)
 
 
 async def resources(caller: AdminCaller, container: ContainerDep) -> ResourcesAnswer:

@@ -50,7 +50,8 @@ async def test_service_levels(admin: Admin) -> None:
     assert day["day"] == "2026-01-01"
     assert day["total"]["requests"] == 10
     assert day["total"]["cold_starts"] == 1
-    assert day["functions"][0]["function"] == "auth_get_me"
+    assert (day["functions"][0]["function"], day["functions"][0]["route"]) == ("auth_get_me", "GET /api/auth/me")
+    assert day["total"]["route"] is None
     assert day["functions"][0]["requests"] == 8
     assert 0 < day["functions"][0]["p50_ms"] <= day["functions"][0]["p99_ms"]
     await client.get("/api/auth/me")
