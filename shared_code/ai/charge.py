@@ -16,6 +16,8 @@ log = structlog.get_logger("lydian.ai")
 
 SPEED = 50
 """Tokens that a model writes in a second, about: what it has done for somebody who asked for all at once and did not wait."""
+QUEUED = 3.0
+"""Seconds that an answer may be in coming without anything having been thought."""
 
 _settling: set[asyncio.Task[int]] = set()
 
@@ -54,6 +56,16 @@ class Charge:
         if self.model is None:
             return None
         return self.likely(int(time.monotonic() - self._asked_at) * SPEED * BYTES_PER_TOKEN)
+
+    @property
+    def settling(self) -> bool:
+        return self._task is not None
+
+    def thought(self, spoke_at: float | None) -> int:
+        """Bytes that a model has likely thought before it spoke at ``spoke_at`` (monotonic), or until now: they are billed, and only the
+        usage at a stream's end tells of them, which who leaves before it never sees."""
+        until = time.monotonic() if spoke_at is None else spoke_at
+        return max(0, int(until - self._asked_at - QUEUED)) * SPEED * BYTES_PER_TOKEN
 
     async def settle(self, usage: Usage | None) -> int:
         """What the request cost, in micro-dollars. None: nobody answered, and it cost nothing. The first call counts, and goes on when

@@ -1,6 +1,7 @@
 """A provider's stream on its way to the client: every one ends in one terminal event, and is settled before it."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 
 import structlog
@@ -28,6 +29,8 @@ class Stream:
         self.model, self.watcher = model, watcher
         self._answer, self._charge = answer, charge
         self._until = until
+        self._spoke_at: float | None = None
+        self._left: Usage | None = None
         self.failure: LydianError | None = None
         """Why it ended as it should not."""
         self.cost = 0
@@ -36,11 +39,18 @@ class Stream:
     @property
     def usage(self) -> Usage:
         watcher = self.watcher
-        return watcher.usage or self._charge.likely(watcher.size, watcher.pieces)
+        return watcher.usage or self._left or self._charge.likely(watcher.size, watcher.pieces)
+
+    def _leave(self) -> "asyncio.Task[int]":
+        """Settle what has not been: nobody waits for its end."""
+        watcher = self.watcher
+        if not self._charge.settling and watcher.usage is None:
+            self._left = self._charge.likely(watcher.size + self._charge.thought(self._spoke_at), watcher.pieces)
+        return self._charge.begin(self.usage)
 
     async def aclose(self) -> None:
         """For a stream whose frames nobody has asked for yet; after them it changes nothing."""
-        settled = self._charge.begin(self.usage)
+        settled = self._leave()
         await self._answer.aclose()
         await asyncio.wait({settled})  # an invocation may be stopped when it has ended
         if not settled.cancelled() and settled.exception() is None:
@@ -53,6 +63,8 @@ class Stream:
             try:
                 async for chunk in chunks:
                     passed = self.watcher.feed(chunk)
+                    if self._spoke_at is None and self.watcher.size:
+                        self._spoke_at = time.monotonic()
                     if passed.now:
                         yield passed.now
                     if passed.last is not None:
@@ -87,7 +99,7 @@ class Stream:
                 await _drain(chunks)
         finally:
             # Also when the client has gone: what was generated is paid for, and no more is wanted.
-            self._charge.begin(self.usage)
+            self._leave()
             await chunks.aclose()
             await self.aclose()
 

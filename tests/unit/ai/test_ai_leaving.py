@@ -8,13 +8,15 @@ import pytest
 
 from shared_code.ai import requests
 from shared_code.ai.attempts import Timeouts
-from shared_code.ai.charge import SPEED
+from shared_code.ai.charge import QUEUED, SPEED
 from tests.unit.ai.scripted import (
     ADA,
     HELLO,
+    REPORTED,
     Reply,
     booked,
     chat,
+    collect,
     delta,
     opened,
     stage,
@@ -140,3 +142,50 @@ async def test_who_does_not_wait_for_a_whole_answer_pays_for_the_time(monkeypatc
     await until(lambda: scene.meter.booked)
     usage = booked(scene)[1]
     assert (usage.output_tokens, usage.estimated) == (tokens, True)
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+async def test_who_leaves_before_the_end_pays_for_what_was_thought(monkeypatch: pytest.MonkeyPatch, speaks: bool) -> None:
+    """A model that thinks for long and says little would be nearly free for whoever leaves before the usage comes."""
+    now = [1000.0]
+
+    async def thinks() -> None:
+        now[0] += QUEUED + 10
+
+    async def forever() -> None:
+        now[0] += 100 if speaks else 0
+        await asyncio.Event().wait()
+
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("shared_code.ai.charge.time", clock)
+    monkeypatch.setattr("shared_code.ai.streams.time", clock)
+    reply = Reply([b": thinking\n\n", thinks, *([delta("a" * 400)] if speaks else []), forever])
+    scene = stage(reply)
+    stream = await opened(scene)
+    frames = stream.frames()
+    for _ in range(2 if speaks else 1):
+        await anext(frames)
+    waiting = asyncio.ensure_future(anext(frames))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    usage = booked(scene)[1]
+    assert usage.output_tokens == 10 * SPEED + (100 if speaks else 0)
+    assert stream.usage == usage
+
+
+async def test_who_stays_pays_what_the_provider_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+
+    async def thinks() -> None:
+        now[0] += 100
+
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("shared_code.ai.charge.time", clock)
+    monkeypatch.setattr("shared_code.ai.streams.time", clock)
+    scene = stage(Reply([b": thinking\n\n", thinks, *HELLO]))
+    stream = await opened(scene)
+    await collect(stream.frames())
+    await stream.aclose()
+    assert booked(scene)[1] == stream.usage == REPORTED
