@@ -1,5 +1,6 @@
 """What chat needs of the AI gateway and of files, as its ports name it."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,17 @@ if TYPE_CHECKING:
     from .chat import ChatParts
 
 
+LARGE, LARGE_AT_ONCE = 1024 * 1024, 4
+"""Bytes of images in a prompt, and how many such prompts of a process may wait for their answer to begin: until then each is in memory
+four times over, up to 40 MiB."""
+
+
 class GatewayAnswers:
     """Chat's port for models, kept by the gateway in this process."""
 
     def __init__(self, container: "ChatParts") -> None:
         self._container = container
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def model(self, name: str | None) -> ModelFacts:
         try:
@@ -29,6 +36,13 @@ class GatewayAnswers:
         return ModelFacts(found.name, found.context_window, found.max_output_tokens, found.vision)
 
     async def ask(self, prompt: Prompt) -> Answer:
+        size = sum(len(part.data) for turn in prompt.turns for part in turn.parts if isinstance(part, Image))
+        if size <= LARGE:
+            return await self._ask(prompt)
+        async with self._large:
+            return await self._ask(prompt)
+
+    async def _ask(self, prompt: Prompt) -> Answer:
         body: dict[str, Any] = {"model": prompt.model, "messages": [_message(turn) for turn in prompt.turns]}
         if prompt.system:
             body["messages"].insert(0, {"role": "system", "content": prompt.system})
