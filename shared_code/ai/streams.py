@@ -61,7 +61,15 @@ class Stream:
         chunks = self._answer.chunks()
         try:
             try:
-                async for chunk in chunks:
+                while True:
+                    # Also in silence: of an invocation that lasts too long the host restarts the worker.
+                    async with asyncio.timeout_at(self._until):
+                        chunk = await anext(chunks, None)
+                    if chunk is None:
+                        last = self.watcher.end()
+                        if last is None:
+                            raise NoAnswer("its stream ended before the answer did")
+                        break
                     passed = self.watcher.feed(chunk)
                     if self._spoke_at is None and self.watcher.size:
                         self._spoke_at = time.monotonic()
@@ -70,13 +78,10 @@ class Stream:
                     if passed.last is not None:
                         last = passed.last
                         break
-                    if asyncio.get_running_loop().time() > self._until:
-                        self.failure = UpstreamTimeout("The answer took longer than a request may last.")
-                        break
-                else:
-                    last = self.watcher.end()
-                    if last is None:
-                        raise NoAnswer("its stream ended before the answer did")
+                    if asyncio.get_running_loop().time() > self._until:  # what is there at once never waits
+                        raise TimeoutError
+            except TimeoutError:
+                self.failure = UpstreamTimeout("The answer took longer than a request may last.")
             except TooLong:
                 self.failure = UpstreamFailed("The model's provider sends events that are too large.")
             except NoAnswer as error:

@@ -236,3 +236,18 @@ async def test_who_thinks_for_long_is_believed() -> None:
     assert await first == HELLO[0]
     await frames.aclose()
     assert scene.upstream.models == ["large"]
+
+
+async def test_a_provider_that_falls_silent_near_the_end_of_its_time() -> None:
+    """The time of a request ends also while nothing comes."""
+
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    reply = Reply([delta("Hel"), forever])
+    scene = stage(reply, timeouts=Timeouts(whole=0.05))
+    async with asyncio.timeout(5):
+        last = (await collect((await opened(scene)).frames()))[-1]
+    assert error_of(last)["code"] == "upstream_timeout"
+    assert reply.closed
+    assert booked(scene)[0] == "large"
