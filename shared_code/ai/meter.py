@@ -16,6 +16,7 @@ from .models import Hold, Model, Spender, Usage
 from .money import cost, worst_cost
 from .reckoning import Ask, Settlement
 from .spending import Counts, day_of
+from .unpriced import OTHER_MODELS
 
 log = structlog.get_logger("lydian.ai")
 
@@ -38,7 +39,7 @@ class BudgetMeter:
         self._bookings: set[asyncio.Task[None]] = set()
 
     async def hold(self, spender: Spender, candidates: Sequence[Model], worst: Usage, *, unpriced: str | None = None) -> Hold:
-        models = _allowed(spender, candidates)
+        models = _allowed(spender, candidates, unpriced)
         likely = worst.input_tokens // LIKELY_SHARE
         tokens = await self._rates.take(spender, likely)
         now = self._clock.now()
@@ -121,8 +122,10 @@ class BudgetMeter:
         )
 
 
-def _allowed(spender: Spender, candidates: Sequence[Model]) -> list[Model]:
+def _allowed(spender: Spender, candidates: Sequence[Model], unpriced: str | None) -> list[Model]:
     named = spender.limits.models if spender.limits is not None else None
+    if named is not None and unpriced in OTHER_MODELS:
+        raise Forbidden(f"This API key may use some models only: {unpriced} could name others.", code="model_not_allowed")
     models = [model for model in candidates if named is None or model.name in named]
     if not models or models[0] is not candidates[0]:
         raise Forbidden(f"This API key may not use the model {candidates[0].name}.", code="model_not_allowed")

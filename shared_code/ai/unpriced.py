@@ -8,7 +8,9 @@ Sources: https://platform.openai.com/docs/pricing (tools, priority processing, a
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_MEMBERS = ("web_search_options", "search_parameters", "plugins", "models", "fallbacks", "provider", "data_sources", "audio")
+OTHER_MODELS = ("models", "fallbacks")
+"""Members in which some servers take names of further models."""
+_MEMBERS = (*OTHER_MODELS, "web_search_options", "search_parameters", "plugins", "provider", "data_sources", "audio")
 _TIERS = (None, "auto", "default", "flex")
 """``flex`` costs less; ``auto`` is what the project at the provider has been set to by whom it belongs to."""
 _TOOLS = frozenset({"function", "custom", "local_shell", "apply_patch", "computer_use_preview"})

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shared_code.ai.models import Usage
+from shared_code.ai.unpriced import unpriced
 from shared_code.clock import ManualClock
 from shared_code.errors import BudgetExceeded, Forbidden, RateLimited
 from shared_code.storage.memory import MemoryStorage
@@ -32,6 +33,10 @@ async def test_models(tables: WatchedTables, clock: ManualClock) -> None:
     assert refused.value.code == "model_not_allowed"
     hold = await one.hold(key, [MODEL, OTHER], tokens(1))
     assert hold.candidates == [MODEL]  # nor as a fallback
+    for member in ("models", "fallbacks"):  # nor by a name that only the provider reads
+        with pytest.raises(Forbidden, match=member):
+            await one.hold(key, [MODEL], tokens(1), unpriced=unpriced({member: ["gpt-other"], "web_search_options": {}}))
+    assert await one.hold(spender(), [MODEL], tokens(1), unpriced="models"), "whose key names none may"
 
 
 async def test_its_budget_and_its_users(tables: WatchedTables, clock: ManualClock) -> None:
