@@ -135,7 +135,10 @@ def test_a_release_can_go_back() -> None:
     steps = {step.get("name", step.get("uses", "")): step for step in job["steps"]}
     order = list(steps)
     assert order.index("the package to go back to") < order.index("code") < order.index("smoke test through the public address")
-    assert steps["roll back"]["if"].startswith("failure() && (steps.code.outcome == 'failure' || steps.smoke.outcome == 'failure')")
+    assert order.index("what the smoke test needs") < order.index("code"), "the roll back tests with it, also where the code failed"
+    for failed in ("code", "events", "smoke"):
+        assert f"steps.{failed}.outcome == 'failure'" in steps["roll back"]["if"]
+        assert any(step.get("id") == failed for step in job["steps"])
     assert job["concurrency"]["cancel-in-progress"] is False
 
 
