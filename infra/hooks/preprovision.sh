@@ -19,9 +19,11 @@ if [ -z "${AZURE_RESOURCE_GROUP:-}" ] && command -v azd >/dev/null 2>&1; then
 fi
 
 # A provider that was never used in this subscription refuses everything; to register it again changes nothing.
-for provider in Microsoft.App Microsoft.Cdn Microsoft.EventGrid Microsoft.Insights Microsoft.KeyVault Microsoft.OperationalInsights Microsoft.Web; do
-  # A right on the subscription, which who has only a group lacks; in most subscriptions they are registered already.
-  az provider register --namespace "$provider" --output none 2>/dev/null ||
+for provider in Microsoft.App Microsoft.Cdn Microsoft.CognitiveServices Microsoft.EventGrid Microsoft.Insights Microsoft.KeyVault \
+  Microsoft.ManagedIdentity Microsoft.Network Microsoft.OperationalInsights Microsoft.Storage Microsoft.Web; do
+  # Waited for: Azure refuses what is asked for meanwhile. A right on the subscription, which who has only a group lacks; in most
+  # subscriptions they are registered already.
+  az provider register --namespace "$provider" --wait --output none 2>/dev/null ||
     say "not registered: $provider. If Azure refuses what follows, ask an owner for: az provider register --namespace $provider"
 done
 say "ready to build in $group"

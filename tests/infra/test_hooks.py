@@ -1,6 +1,7 @@
 """azd's hooks, run against an ``az`` that notes what it is asked: what they do, that they may run twice, and that they give up."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -154,6 +155,16 @@ def test_before_anything_is_built(cloud: Cloud) -> None:
     assert run.returncode == 0, run.stderr
     assert cloud.asked("az group create --name rg-lydian-test --location swedencentral")
     assert cloud.asked("azd env set AZURE_RESOURCE_GROUP rg-lydian-test")
+
+
+def test_every_provider_of_the_templates_is_registered_and_waited_for(cloud: Cloud) -> None:
+    cloud.command("az", '*"group exists"*) echo true;; *"query id"*) echo sub;;')
+    assert cloud.run("preprovision.sh").returncode == 0
+    templates = [*(ROOT / "infra/modules").glob("*.bicep"), ROOT / "infra/events.bicep"]
+    used = {name for path in templates for name in re.findall(r"^ *resource \w+ '(Microsoft\.\w+)/", path.read_text(), re.MULTILINE)}
+    always = {"Microsoft.Authorization", "Microsoft.Resources"}  # every subscription has these
+    for provider in used - always:
+        assert cloud.asked(f"az provider register --namespace {provider} --wait"), provider
 
 
 def test_who_may_register_nothing_goes_on(cloud: Cloud) -> None:
