@@ -101,7 +101,9 @@ LEGEND = (
 def _component(component: Component) -> str:
     failed = [day for day in component.days if day.down_minutes]
     bars = "".join(f'<i class="{day.state}" title="{_day(day)}"></i>' for day in component.days)
-    uptime = "no data yet" if component.uptime is None else f"{_percent(component.uptime)} in 90 days"
+    known = sum(day.state != "no_data" for day in component.days)
+    # Not of 90 days before there were 90: a percentage of this morning is not one of a quarter.
+    uptime = "no data yet" if component.uptime is None else f"{_percent(component.uptime)} in {known} {'day' if known == 1 else 'days'}"
     table = ""
     if failed:
         rows = "".join(f"<tr><td>{_date(day.date)}</td><td>{_minutes(day.down_minutes)}</td></tr>" for day in reversed(failed))

@@ -126,6 +126,7 @@ async def test_all_is_well(app: App) -> None:
     assert {"Accounts and sign-in", "Files and images", "E-mail"} <= set(page.texts)
     assert "Payments" not in page.texts, "not configured"
     bars = page.all("div", role="img")
+    assert "100 % in 1 day" in page.text
     assert bars[0]["aria-label"] == "Accounts and sign-in, the last 90 days: worked 100 % of the time. No data on 89 days."
     assert page.all("link", rel="alternate", type="application/rss+xml")
     assert len(page.all("i")) == 90 * len(bars) + 4
