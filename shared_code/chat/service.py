@@ -112,7 +112,7 @@ class Chat:
         )
         if known:
             return _started(conversation_id, known, asked, again=True)
-        model = await self._answers.model(model_name or conversation.model)
+        model = await self._answers.model(model_name or conversation.model, payer)
         question = asked or draft.messages[0]
         check_fits(model, conversation.system, question.content)
         if asked is None:

@@ -28,9 +28,10 @@ class GatewayAnswers:
         self._container = container
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
-    async def model(self, name: str | None) -> ModelFacts:
+    async def model(self, name: str | None, payer: Payer | None = None) -> ModelFacts:
+        limits = _spender(payer).limits if payer is not None else None
         try:
-            found = await self._container.ai_directory.find(name, "chat")
+            found = await self._container.ai_directory.find(name, "chat", among=limits.models if limits is not None else None)
         except NotConfigured as error:
             raise NotConfigured(error.message, code="chat_not_configured") from None
         return ModelFacts(found.name, found.context_window, found.max_output_tokens, found.vision)

@@ -40,7 +40,7 @@ class Scripted:
     def say(self, *steps: Step) -> None:
         self.scripts.append(steps)
 
-    async def model(self, name: str | None) -> ModelFacts:
+    async def model(self, name: str | None, payer: Payer | None = None) -> ModelFacts:
         if name is None:
             return self.models["plain"]
         if name not in self.models:
