@@ -3,13 +3,11 @@
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from functions.dependencies import ContainerDep, client_address
-from shared_code.auth.export import Running
 from shared_code.auth.models import Client
 from shared_code.web.callers import AccountCaller
+from shared_code.web.outgoing import Outgoing
 
 ZIP: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
@@ -21,20 +19,6 @@ def add_routes(router: APIRouter) -> None:
     router.get("/api/auth/export", name="auth_export", response_class=Response, responses=ZIP)(export)
 
 
-class Archive(StreamingResponse):
-    """Ends the archive with the answer, however that ends: a client that has left must not keep it running."""
-
-    def __init__(self, running: Running, headers: dict[str, str]) -> None:
-        super().__init__(running.chunks, headers=headers, media_type="application/zip")
-        self._export = running
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._export.aclose()
-
-
 async def export(request: Request, caller: AccountCaller, container: ContainerDep) -> Response:
     """Everything stored about the caller, as a ZIP of JSON and files. One that fails on the way is cut off: it does not open."""
     name = f"lydian-export-{container.clock.now():%Y-%m-%d}.zip"
@@ -42,4 +26,5 @@ async def export(request: Request, caller: AccountCaller, container: ContainerDe
     if request.scope["state"].get("head"):
         return Response(headers=headers, media_type="application/zip")
     client = Client(request.headers.get("user-agent", ""), client_address(request))
-    return Archive(await container.export.open(caller.user_id, caller.session_id, client), headers)
+    running = await container.export.open(caller.user_id, caller.session_id, client)
+    return Outgoing(running.chunks, headers=headers, media_type="application/zip", close=running.aclose)

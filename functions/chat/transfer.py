@@ -3,13 +3,14 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import JSONResponse
 
 from functions.dependencies import ContainerDep, Cursor, Limit
 from shared_code.chat.import_schemas import MAX_BYTES, ImportRequest
 from shared_code.chat.schemas import ConversationResponse, Format, SearchResponse, conversation_fields, search_fields
 from shared_code.storage import cursors
 from shared_code.web.endpoint import idempotent, takes_bytes
+from shared_code.web.outgoing import Outgoing
 
 from .parts import ChatCaller
 
@@ -55,7 +56,7 @@ async def export_conversation(
         return Response(headers=headers, media_type=kind)
     exporting = container.chat_exporting
     chunks = exporting.as_json(caller.user_id, found) if format == "json" else exporting.as_markdown(caller.user_id, found)
-    return StreamingResponse(chunks, headers=headers, media_type=kind)
+    return Outgoing(chunks, headers=headers, media_type=kind)
 
 
 @idempotent

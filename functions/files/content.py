@@ -3,12 +3,11 @@
 import base64
 import binascii
 import html
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
-from starlette.responses import StreamingResponse
 
 from functions.common import pages
 from functions.dependencies import ContainerDep
@@ -17,6 +16,7 @@ from shared_code.files.downloads import Conditions, Representation, not_modified
 from shared_code.files.models import VariantName
 from shared_code.files.service import FilesService
 from shared_code.web.callers import FilesCaller
+from shared_code.web.outgoing import Outgoing, closed
 from shared_code.web.problems import from_error
 
 WHOLE = 4 * 1024 * 1024
@@ -40,7 +40,8 @@ def add_routes(router: APIRouter) -> None:
 async def download(
     request: Request, file_id: str, caller: FilesCaller, container: ContainerDep, variant: Variant = None, download: bool = False
 ) -> Response:
-    """The file's bytes, with ranges (RFC 9110, 14) and conditions (RFC 9110, 13)."""
+    """The file's bytes, with ranges (RFC 9110, 14) and conditions (RFC 9110, 13). Who has not taken them after nine and a half minutes,
+    or takes none for one, is cut off, and asks for the rest by its range."""
     representation = await container.files.representation(caller.user_id, file_id, variant)
     return await send(request, container.files, representation, attachment=download)
 
@@ -105,24 +106,10 @@ async def send(
             body = b"".join([chunk async for chunk in chunks])
             return Response(body, status, headers)
     except BaseException:
-        await _close(chunks)
+        await closed(chunks)
         raise
     headers["Content-Length"] = str(wanted.length)
-    return StreamingResponse(_closing(chunks), status, headers)
-
-
-async def _closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in chunks:
-            yield chunk
-    finally:
-        await _close(chunks)
-
-
-async def _close(chunks: AsyncIterator[bytes]) -> None:
-    close = getattr(chunks, "aclose", None)
-    if close is not None:
-        await close()
+    return Outgoing(chunks, status, headers)
 
 
 def _headers(representation: Representation, attachment: bool) -> dict[str, str]:
