@@ -1,6 +1,7 @@
 """The AI gateway over HTTP (SPEC §6): OpenAI's routes, and the switch of a model."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -16,6 +17,7 @@ from shared_code.web import json_body
 from shared_code.web.callers import Caller, CallerDependency
 from shared_code.web.endpoint import Endpoint
 from shared_code.web.idempotency import HEADER, Idempotency
+from shared_code.web.outgoing import Outgoing
 from shared_code.web.sse import EventStream
 
 from . import usage
@@ -25,6 +27,9 @@ router = APIRouter(tags=["ai"], route_class=Endpoint)
 
 AiCaller = Annotated[Caller, Depends(CallerDependency("ai"))]
 AdminCaller = Annotated[Caller, Depends(CallerDependency("ai", admin=True))]
+
+LARGE_WITHIN = 120
+"""Seconds that a client has to take an answer of megabytes: for so long it takes the room of others."""
 
 
 def _openai(reference: str, stream: bool = True) -> dict[str, Any]:
@@ -110,8 +115,18 @@ async def _answered(gateway: Gateway, caller: Caller, asked: requests.Request) -
     headers = {"X-Lydian-Model": answer.model.name}
     if isinstance(answer, Whole):
         headers |= {"Cache-Control": "no-store", "X-Lydian-Cost-Micro": str(answer.cost)}
-        return Response(answer.body, headers=headers, media_type="application/json")
+        if not answer.held.size:
+            return Response(answer.body, headers=headers, media_type="application/json")
+        headers["Content-Length"] = str(len(answer.body))
+        return Outgoing(_sent(answer), headers=headers, media_type="application/json", stalled=20, longest=LARGE_WITHIN)
     return EventStream(answer.frames(), close=answer.aclose, headers=headers)
+
+
+async def _sent(answer: Whole) -> AsyncGenerator[bytes, None]:
+    try:
+        yield answer.body
+    finally:
+        answer.held.release()
 
 
 usage.add_routes(router)

@@ -1,7 +1,7 @@
 """The beginning of a stream: one that breaks off, or fails, before its first piece can still be had from another model."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from .frames import data_of, object_of
 from .ports import Answer, NoAnswer, Refusal
@@ -28,8 +28,8 @@ class Begun:
         finally:
             await self._chunks.aclose()
 
-    async def read(self, limit: int) -> bytes:
-        return await self._answer.read(limit)
+    async def read(self, limit: int, growing: Callable[[int], None] | None = None) -> bytes:
+        return await self._answer.read(limit, growing)
 
     async def aclose(self) -> None:
         self.first.cancel()

@@ -1,6 +1,6 @@
 """What the gateway needs of its own parts and of others."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from .models import Hold, Model, Operation, Spender, Usage
@@ -72,8 +72,9 @@ class Answer(Protocol):
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes, and no faster than it is taken. Raises NoAnswer when it breaks off, or is silent for too long."""
 
-    async def read(self, limit: int) -> bytes:
-        """All of the body. Raises NoAnswer, also for one of more than ``limit`` bytes."""
+    async def read(self, limit: int, growing: Callable[[int], None] | None = None) -> bytes:
+        """All of the body. ``growing`` is told its size so far, with each piece before it is kept, and may refuse by raising. Raises
+        NoAnswer, also for one of more than ``limit`` bytes."""
 
     async def aclose(self) -> None:
         """Also cancels what has not been read. May be called twice."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared_code.errors import UpstreamFailed, UpstreamTimeout
+from shared_code.errors import Busy, UpstreamFailed, UpstreamTimeout
 
 from . import requests
 from .attempts import Attempts, to_domain
@@ -18,6 +18,7 @@ from .models import Kind, Model, Spender, Usage
 from .ports import Answer, Meter, NoAnswer
 from .reported import reported
 from .requests import Request
+from .room import Held, Room
 from .streams import Stream
 from .unpriced import unpriced
 from .watching import ChatWatcher, ResponsesWatcher, Watcher
@@ -32,22 +33,24 @@ _USAGE = re.compile(rb'\]\s*,(?:\s*"(?:object|model|id)"\s*:\s*"[^"\\]*"\s*,)*\s
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An answer in one piece, as the provider made it."""
+    """An answer in one piece, as the provider made it. ``held`` is released when it is sent."""
 
     body: bytes
     model: Model
     usage: Usage
     cost: int
+    held: Held
 
 
 class Gateway:
     def __init__(self, directory: Directory, attempts: Attempts, meter: Meter) -> None:
         self.directory = directory
-        self._attempts, self._meter = attempts, meter
+        self._attempts, self._meter, self._room = attempts, meter, Room()
 
     async def answer(self, spender: Spender, request: Request) -> Whole | Stream:
-        """Answer it, streamed if it asks for that. Raises NotFound ``model_not_found``, InvalidInput, what the meter refuses, and
-        what becomes of the provider's failures (``attempts.to_domain``); after a stream has begun, only its last event tells."""
+        """Answer it, streamed if it asks for that. Raises NotFound ``model_not_found``, InvalidInput, what the meter refuses, Busy for an
+        answer that is too large beside others, and what becomes of the provider's failures (``attempts.to_domain``); after a stream has
+        begun, only its last event tells."""
 
         began = asyncio.get_running_loop().time()
         kind: Kind = "embedding" if request.operation == "embeddings" else "chat"
@@ -89,9 +92,18 @@ class Gateway:
         return Stream(model, answer, watcher, charge, until=until)
 
     async def _whole(self, model: Model, answer: Answer, charge: Charge) -> Whole:
+        held = self._room.held()
+        try:
+            body, usage = await self._read(answer, charge, held)
+            return Whole(body, model, usage, await charge.settle(usage), held)
+        except BaseException:
+            held.release()
+            raise
+
+    async def _read(self, answer: Answer, charge: Charge, held: Held) -> tuple[bytes, Usage]:
         try:
             async with asyncio.timeout(self._attempts.timeouts.plain):
-                body = await answer.read(MOST_BYTES)
+                body = await answer.read(MOST_BYTES, held.grow)
             found = _ends_with_usage(body) if len(body) > _INLINE else None
             if found is None:
                 found = json.loads(body) if len(body) <= _INLINE else await asyncio.to_thread(json.loads, body)
@@ -102,12 +114,14 @@ class Gateway:
         except NoAnswer as error:
             charge.begin(charge.unseen())  # it had begun to answer: the work was done, and is billed
             raise to_domain(error) from None
+        except Busy:
+            charge.begin(charge.unseen())
+            raise
         except ValueError:
             raise UpstreamFailed("The model's provider did not answer in JSON.") from None
         finally:
             await answer.aclose()
-        usage = reported(found) or charge.likely(*_said(found))
-        return Whole(body, model, usage, await charge.settle(usage))
+        return body, reported(found) or charge.likely(*_said(found))
 
 
 def _worst(request: Request, candidates: Sequence[Model]) -> tuple[Usage, str | None]:

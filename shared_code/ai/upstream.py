@@ -71,12 +71,14 @@ class Received:
         except Exception as error:
             raise _no_answer(error) from None
 
-    async def read(self, limit: int) -> bytes:
+    async def read(self, limit: int, growing: Callable[[int], None] | None = None) -> bytes:
         parts, size = [], 0
         async for chunk in self.chunks():
             size += len(chunk)
             if size > limit:
                 raise NoAnswer("its answer is too large")
+            if growing is not None:
+                growing(size)
             parts.append(chunk)
         return b"".join(parts)
 

@@ -69,10 +69,14 @@ class Reply:
             else:
                 await part()
 
-    async def read(self, limit: int) -> bytes:
-        body = b"".join([chunk async for chunk in self.chunks()])
-        if len(body) > limit:
-            raise NoAnswer("its answer is too large")
+    async def read(self, limit: int, growing: Callable[[int], None] | None = None) -> bytes:
+        body = b""
+        async for chunk in self.chunks():
+            body += chunk
+            if len(body) > limit:
+                raise NoAnswer("its answer is too large")
+            if growing is not None:
+                growing(len(body))
         return body
 
     async def aclose(self) -> None:
