@@ -38,3 +38,6 @@ class AiSettings:
         "AI_DEFAULT_BUDGET_USD", "", "US dollars that each user may spend on models in a calendar month (UTC); empty: no limit", to.dollars
     )
     ai_max_body_bytes: int = setting("AI_MAX_BODY_BYTES", str(1024 * 1024), "largest JSON body of the AI routes", to.integer)
+    chat_import_rate: tuple[int, int] | None = setting(
+        "CHAT_IMPORT_RATE", "100/3600", "conversations that a user may import per seconds; `off`: no limit", to.rate
+    )

@@ -14,6 +14,7 @@ from datetime import timedelta
 from shared_code import ids
 from shared_code.clock import Clock
 from shared_code.errors import InvalidInput, StorageUnavailable
+from shared_code.rate_limit import RateLimiter, Rule
 from shared_code.storage.events import Events
 from shared_code.storage.ports import Delete, Insert, Missing, Operation, Tables
 
@@ -41,12 +42,14 @@ class Placement:
 
 
 class Importing:
-    def __init__(self, tables: Tables, clock: Clock, contents: Contents, events: Events) -> None:
+    def __init__(self, tables: Tables, clock: Clock, contents: Contents, events: Events, limiter: RateLimiter, rate: Rule | None) -> None:
         self._tables, self._clock, self._contents, self._events = tables, clock, contents, events
+        self._limiter, self._rate = limiter, rate
 
     async def run(self, owner_id: str, document: ImportRequest) -> Conversation:
-        """InvalidInput for ids that occur twice, parents that are not there, and circles. The conversation's own row comes
-        last: an import that dies is in no list, and what it has left is removed by the sweep."""
+        """RateLimited, Busy; InvalidInput for ids that occur twice, parents that are not there, and circles. The conversation's own row
+        comes last: an import that dies is in no list, and what it has left is removed by the sweep."""
+        await self._limiter.take("chat_import", owner_id, self._rate)
         sources = document.messages
         self._check_times(sources)
         parents = _parents(sources)

@@ -134,8 +134,10 @@ class ChatParts(AiParts):
     @cached_property
     def chat_importing(self) -> "Importing":
         from shared_code.chat.importing import Importing
+        from shared_code.rate_limit import Rule
 
-        return Importing(self.storage.tables, self.clock, self.chat_contents, self.events)
+        rate = Rule.of(self.settings.chat_import_rate)
+        return Importing(self.storage.tables, self.clock, self.chat_contents, self.events, self.limiter, rate)
 
     @cached_property
     def chat_removal(self) -> "Removal":

@@ -42,6 +42,7 @@ DEFAULTS = {
     "OPENAI_BASE_URL": "OpenAI itself",
     "AI_DEFAULT_BUDGET_USD": "a matter of the product",
     "AI_MAX_BODY_BYTES": "a matter of the product",
+    "CHAT_IMPORT_RATE": "on by default",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "Application Insights is what this deployment has",
     "SLO_OBJECTIVE": "a matter of the product",
     "ALERT_EMAILS": "empty until mail is wanted",

@@ -12,6 +12,7 @@ from shared_code.chat.importing import batches
 from shared_code.chat.removal import ABANDONED
 from shared_code.chat.tables import CHATS, CONTAINER, REMAINS, WORK
 from shared_code.storage.ports import Delete
+from tests.unit.apps import bearer, make_app, register
 from tests.unit.chat.chats import Room, make_room
 
 IMPORT = "/api/chat/import"
@@ -207,3 +208,23 @@ def test_batches_hold_what_storage_takes(sizes: list[int]) -> None:
     assert [each.key for batch in packed for each in batch] == [str(number) for number in range(len(sizes))]
     assert all(0 < len(batch) <= 96 for batch in packed)
     assert all(len(batch) == 1 or sum(sizes[int(each.key)] for each in batch) <= 600_000 for batch in packed)
+
+
+async def test_imports_have_a_rate_of_their_own() -> None:
+    app = make_app(CHAT_IMPORT_RATE="2/60")
+    elsewhere = app.sibling(CHAT_IMPORT_RATE="2/60")
+    async with app.client() as client, elsewhere.client() as other:
+        ada, bob = [bearer((await register(client))["access_token"]) for _ in range(2)]
+        for each in (client, other):
+            made = await each.post(IMPORT, json=document(message()), headers={**ada, "Idempotency-Key": "once"})
+            assert made.status_code == 201  # the second is the first one's answer, and counts as none
+        assert (await other.post(IMPORT, json=document(message(parent_id="b")), headers=ada)).status_code == 422
+        refused = await client.post(IMPORT, json=document(message()), headers=ada)
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert refused.headers["ratelimit-limit"] == "2"
+        assert 0 < int(refused.headers["retry-after"]) <= 60
+        assert (await client.post(IMPORT, json=document(message()), headers=bob)).status_code == 201
+        listed = (await client.get("/api/chat/conversations", headers=ada)).json()["items"]
+        assert len(listed) == 1
+        app.clock.advance(seconds=61)
+        assert (await client.post(IMPORT, json=document(message()), headers=ada)).status_code == 201
