@@ -38,8 +38,9 @@ async def get_usage(
     reports = container.ai_usage
     if scope == "all" and user_id is None:
         return UsageResponse.of(await reports.of_everybody(since, until))
-    own = user_id in (None, caller.user_id)
-    return UsageResponse.of(await reports.of(user_id or caller.user_id, since, until, key=spender(caller) if own else None))
+    if user_id is not None and user_id != caller.user_id:
+        return UsageResponse.of(await reports.of_another(user_id, since, until))
+    return UsageResponse.of(await reports.of(caller.user_id, since, until, key=spender(caller)))
 
 
 async def set_budget(user_id: str, body: BudgetRequest, caller: AiAdmin, container: ContainerDep) -> BudgetResponse:

@@ -64,6 +64,11 @@ class UsageReports:
             key_budget = self._budget(account, key.key_id, limits.monthly_micro)
         return Usage(first, last, days, self._budget(account, USER, await self._ledger.budget_of(user_id, account)), key_budget)
 
+    async def of_another(self, user_id: str, first: str | None, last: str | None) -> Usage:
+        """The same of another user, for administrators. Raises NotFound too: whose id is mistyped has not used nothing."""
+        await self._check(user_id)
+        return await self.of(user_id, first, last)
+
     async def of_everybody(self, first: str | None, last: str | None) -> Usage:
         """All users', deleted ones included, as of the last roll-up. A storage call for each month."""
         first, last = self._period(first, last)
@@ -72,12 +77,15 @@ class UsageReports:
 
     async def set_budget(self, user_id: str, micro: int | None, *, by: str) -> Budget:
         """What the user may spend in a month from now on; None: what their plan or the settings say. Raises NotFound and Busy."""
-        if not await self._users.exists(user_id):
-            raise NotFound("There is no such user.", code="user_not_found")
+        await self._check(user_id)
         await self._ledger.set_budget(user_id, micro)
         await self._audit.record("ai_budget_set", user_id=user_id, by=by, monthly_micro=micro)
         account = await self._ledger.read(user_id)
         return self._budget(account, USER, await self._ledger.budget_of(user_id, account))
+
+    async def _check(self, user_id: str) -> None:
+        if not await self._users.exists(user_id):
+            raise NotFound("There is no such user.", code="user_not_found")
 
     def _budget(self, account: Account, purse: str, micro: int | None) -> Budget:
         now = self._clock.now()

@@ -117,6 +117,9 @@ async def test_others_usage_is_for_administrators(api: Api) -> None:
         response = await api.get(api.ada, **params)
         assert (response.status_code, response.json()["code"]) == (403, "forbidden")
     assert (await api.get(api.root, user_id=api.ada["user"]["id"])).json()["total"]["requests"] == 1
+    unknown = await api.get(api.root, user_id="nobody")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "user_not_found"), "as their budget is"
+    assert (await api.get(api.root, user_id=api.root["user"]["id"])).status_code == 200
     nobody = await api.client.get("/api/ai/usage")
     assert (nobody.status_code, nobody.headers["content-type"]) == (401, "application/problem+json")
     # As OpenAI's clients read it, who can be pointed at these routes too.
