@@ -91,6 +91,27 @@ def test_a_forks_pull_request_reaches_no_azure() -> None:
     assert "pull_request_target" not in "".join(path.read_text() for path in WORKFLOWS)
 
 
+def test_a_pipe_fails_with_any_of_its_commands() -> None:
+    # GitHub's own shell is bash -e; only one that is said gets pipefail, and a template that Azure refuses would look well through tee.
+    for path in WORKFLOWS:
+        scripts = [step.get("run", "") for job in loaded(path)["jobs"].values() for step in job.get("steps", [])]
+        if any(re.search(r"(?<!\|)\|(?!\|)", script) for script in scripts):
+            assert loaded(path)["defaults"]["run"]["shell"] == "bash", path.name
+
+
+def test_dependabot_knows_every_list_of_dependencies() -> None:
+    updates = loaded(ROOT / ".github/dependabot.yml")["updates"]
+    known = {(each["package-ecosystem"], folder) for each in updates for folder in each.get("directories", [each.get("directory")])}
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    lists = {"package.json": "npm", "requirements.txt": "pip", "Dockerfile": "docker"}
+    wanted = {
+        (lists[Path(name).name], f"/{Path(name).parent}".removesuffix("/.").replace("/.", "/") or "/")
+        for name in tracked
+        if Path(name).name in lists
+    }
+    assert known == wanted | {("github-actions", "/")}
+
+
 def test_every_job_ends() -> None:
     assert [f"{workflow}: {name}" for workflow, name, job in jobs() if "timeout-minutes" not in job and "uses" not in job] == []
 
@@ -140,6 +161,19 @@ def test_a_release_can_go_back() -> None:
         assert f"steps.{failed}.outcome == 'failure'" in steps["roll back"]["if"]
         assert any(step.get("id") == failed for step in job["steps"])
     assert job["concurrency"]["cancel-in-progress"] is False
+
+
+def test_what_a_release_goes_back_to_was_made_by_main_and_is_signed() -> None:
+    (job,) = loaded(ROOT / ".github/workflows/release.yml")["jobs"].values()
+    ((before, _),) = [(step["run"], step["id"]) for step in job["steps"] if step.get("id") == "before"]
+    # A fork's branch may be named main: its pull request's run counts as one of the branch main, with whatever package it made.
+    assert 'select(.event != "pull_request")' in before
+    assert "gh attestation verify previous/package.zip" in before.partition("gh run download")[2].partition("then")[0]
+
+
+def test_production_waits_for_a_staging_that_went_well() -> None:
+    production = loaded(ROOT / ".github/workflows/deploy.yml")["jobs"]["production"]
+    assert "(needs.staging.result == 'success' || vars.STAGING != 'true')" in production["if"]
 
 
 def test_packages_are_built_for_the_python_that_runs_them() -> None:
