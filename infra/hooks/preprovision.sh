@@ -12,7 +12,8 @@ az account set --subscription "$subscription" || die "az does not see subscripti
 group=${AZURE_RESOURCE_GROUP:-rg-lydian-${AZURE_ENV_NAME:-production}}
 if [ "$(az group exists --name "$group")" != true ]; then
   say "making the resource group $group in $AZURE_LOCATION"
-  az group create --name "$group" --location "$AZURE_LOCATION" --output none
+  # The tag says that it is this environment's: azd down would ask whose it is.
+  az group create --name "$group" --location "$AZURE_LOCATION" --tags "azd-env-name=${AZURE_ENV_NAME:-production}" --output none
 fi
 if [ -z "${AZURE_RESOURCE_GROUP:-}" ] && command -v azd >/dev/null 2>&1; then
   azd env set AZURE_RESOURCE_GROUP "$group"

@@ -1,10 +1,14 @@
 """azd's hooks, run against an ``az`` that notes what it is asked: what they do, that they may run twice, and that they give up."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -153,7 +157,7 @@ def test_before_anything_is_built(cloud: Cloud) -> None:
     cloud.command("az", '*"group exists"*) echo false;; *"query id"*) echo sub;;')
     run = cloud.run("preprovision.sh", AZURE_RESOURCE_GROUP="")
     assert run.returncode == 0, run.stderr
-    assert cloud.asked("az group create --name rg-lydian-test --location swedencentral")
+    assert cloud.asked("az group create --name rg-lydian-test --location swedencentral --tags azd-env-name=test ")
     assert cloud.asked("azd env set AZURE_RESOURCE_GROUP rg-lydian-test")
 
 
@@ -191,11 +195,74 @@ def test_what_is_missing_is_said_before_anything_is_built(cloud: Cloud, cases: s
     assert not cloud.asked("az group create")
 
 
-def test_without_azd_the_outputs_come_as_lines(cloud: Cloud) -> None:
-    cloud.command("az", "*FUNCTION_APPS*) echo func-a; echo func-b;; *KEY_VAULT*) echo kv-x;;")
-    lines = dict(line.split("=", 1) for line in cloud.run("outputs.sh").stdout.splitlines())
-    assert (lines["FUNCTION_APPS"], lines["KEY_VAULT"]) == ("func-a,func-b", "kv-x")
+STAND = {
+    "PUBLIC_BASE_URL": "https://api.contoso.com",
+    "FIRST_APP": "func-a",
+    "FILES_APP": "func-b",
+    "FILES_CONTAINER": "uploads",
+    "EVENT_TOPIC": "evgst-x",
+    "KEY_VAULT": "kv-x",
+    "FUNCTION_APPS": ["func-a", "func-b"],
+}
+
+
+def resource_manager(cloud: Cloud, deployments: list[dict[str, Any]]) -> None:
+    """An ``az deployment group`` that answers queries as az does: by JMESPath, on what Resource Manager returns."""
+    pytest.importorskip("jmespath", reason="make test installs it")
+    script = cloud.bin / "az"
+    script.write_text(
+        f"""#!{sys.executable}
+import json, sys
+sys.path[:0] = {sys.path!r}
+import jmespath
+words, found = sys.argv[1:], json.loads({json.dumps(json.dumps(deployments))})
+if words[2] == "show":
+    found = next(each for each in found if each["name"] == words[words.index("--name") + 1])
+answer = jmespath.search(words[words.index("--query") + 1], found)
+print("\\n".join(answer) if isinstance(answer, list) else "" if answer is None else answer)
+"""
+    )
+    script.chmod(0o755)
+
+
+def deployment(name: str, at: str, outputs: dict[str, Any], state: str = "Succeeded", **more: Any) -> dict[str, Any]:
+    values = {key: {"value": value} for key, value in outputs.items()}
+    return {"name": name, "tags": None, "properties": {"provisioningState": state, "timestamp": at, "outputs": values}, **more}
+
+
+@pytest.mark.parametrize("casing", [lambda name: name, lambda name: re.sub("^[A-Z]+(?=[A-Z]_)", lambda m: m[0].lower(), name)])
+def test_without_azd_the_outputs_come_as_lines(cloud: Cloud, casing: Callable[[str], str]) -> None:
+    # https://github.com/Azure/azure-sdk-for-net/pull/13521: IOT_HUB_… came back as ioT_HUB_…
+    returned = {casing(name): value for name, value in STAND.items()}
+    resource_manager(cloud, [deployment("main", "2026-11-01", returned), deployment("storage", "2026-11-02", {})])
+    run = cloud.run("outputs.sh")
+    assert run.returncode == 0, run.stderr
+    lines = dict(line.split("=", 1) for line in run.stdout.splitlines())
+    assert lines == STAND | {"FUNCTION_APPS": "func-a,func-b"}
     assert lines.keys() <= read("main").outputs.keys()
+
+
+def test_the_last_deployment_that_went_well_is_asked_azds_too(cloud: Cloud) -> None:
+    other = STAND | {"KEY_VAULT": "kv-older"}
+    resource_manager(
+        cloud,
+        [
+            deployment("main", "2026-11-01", other),
+            deployment("prod-1764000000", "2026-11-02", STAND, tags={"azd-env-name": "prod"}),
+            deployment("prod-1764000001", "2026-11-03", {}, "Failed", tags={"azd-env-name": "prod"}),
+        ],
+    )
+    assert "KEY_VAULT=kv-x\n" in cloud.run("outputs.sh").stdout
+    assert "KEY_VAULT=kv-older\n" in cloud.run("outputs.sh", DEPLOYMENT="main").stdout
+
+
+@pytest.mark.parametrize("deployments", [[], [deployment("main", "2026-11-01", STAND | {"KEY_VAULT": None})]])
+def test_outputs_that_are_not_there_are_no_empty_lines(cloud: Cloud, deployments: list[dict[str, Any]]) -> None:
+    resource_manager(cloud, deployments)
+    run = cloud.run("outputs.sh")
+    assert run.returncode == 1
+    assert "KEY_VAULT=" not in run.stdout
+    assert ("no output KEY_VAULT" if deployments else "nothing has been deployed") in run.stderr
 
 
 def test_the_hooks_read_what_the_template_says() -> None:
