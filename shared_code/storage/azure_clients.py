@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 1.5
 READ_TIMEOUT = 30
+TABLE_READ_TIMEOUT = 10
+"""Seconds between two pieces of an answer; fewer of tables, which every request asks first, and which answer within milliseconds or, for a
+query, five seconds (https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination): people wait for no longer."""
 RETRIES = 2
 """After the first try: an address that swallows packets is given up after 3 × 1.5 s and two short pauses."""
 
@@ -119,7 +122,7 @@ class Clients:
         else:
             assert self.account.credential is not None, "an account URL comes with a credential"
             tables = from_credential(self.account.table_url, self.account.credential)
-        return TableRequests(self._session, tables, connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
+        return TableRequests(self._session, tables, connect=CONNECT_TIMEOUT, read=TABLE_READ_TIMEOUT)
 
     @cached_property
     def table_service(self) -> "TableServiceClient":

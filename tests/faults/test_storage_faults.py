@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -117,8 +118,9 @@ def test_triggers_go_on_after_it(host: Host, alice: User) -> None:
 
 def test_storage_hangs(host: Host, storage: Storage, alice: User) -> None:
     file = alice.stored(b"before")
-    with storage.frozen():
-        began = time.monotonic()
+    with storage.frozen(), ThreadPoolExecutor(1) as aside:
+        listing = aside.submit(lambda: (alice.get("/api/files", timeout=60), time.monotonic()))
+        asked = began = time.monotonic()
         ready = get(host, "/health/ready")
         assert time.monotonic() - began < 4, "each probe has its own time-out"
         assert ready.status_code == 503
@@ -126,6 +128,9 @@ def test_storage_hangs(host: Host, storage: Storage, alice: User) -> None:
         began = time.monotonic()
         assert get(host, "/health").status_code == 200
         assert time.monotonic() - began < 4
+        refused, answered = listing.result()
+        assert (refused.status_code, refused.json()["code"]) == (503, "storage_unavailable")
+        assert answered - asked < 12, "nobody waits for long"
     well_again(host)
     assert alice.get(f"/api/files/{file['id']}").content == b"before"
     assert alice.upload(b"after").status_code == 201
