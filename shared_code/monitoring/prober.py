@@ -54,6 +54,7 @@ class Prober:
         self._checks, self._services = checks, services
         self._waiting: deque[Run] = deque(maxlen=KEPT)
         self._warm = False
+        self._said: dict[str, str] = {}
         names = [*(check.name for check in checks), *(service.name for service in services)]
         if len(names) != len(set(names)):
             raise ValueError(f"each check has a name of its own: {names}")
@@ -69,24 +70,36 @@ class Prober:
         except (Unavailable, TimeoutError):
             if any(run.at == at for run in self._waiting):
                 return None
-            log.warning("probe_not_claimed", effect="storage does not take a write: this run goes on alone")
+            self._say("probe_not_claimed", "failed", effect="storage does not take a write: this run goes on alone")
+        else:
+            self._say("probe_not_claimed", "ok")
         found = await self._probe()
         run = Run(at, found, {service.name: service.outcome(found) for service in self._services})
         for name, outcome in run.outcomes.items():
-            if outcome.status != "ok":
-                log.warning("probe_not_ok", check=name, status=outcome.status, detail=outcome.detail)
+            self._say("probe_not_ok", outcome.status, check=name, detail=outcome.detail)
         self._waiting.append(run)
         saved = list(self._waiting)
         try:
             async with asyncio.timeout(SAVED_WITHIN):
                 await self._save(saved)
         except (Unavailable, TimeoutError):
-            log.warning("probe_not_saved", waiting=len(self._waiting))
+            self._say("probe_not_saved", "failed", waiting=len(self._waiting))
         else:
+            self._say("probe_not_saved", "ok")
             for each in saved:
                 if each in self._waiting:  # a run that overlapped may have saved it, too
                     self._waiting.remove(each)
         return run
+
+    def _say(self, event: str, status: str, check: str = "", **facts: object) -> None:
+        """What has changed since this process last looked is a warning; what goes on as it was every minute is not."""
+        what = f"{event} {check}"
+        before, self._said[what] = self._said.get(what, "ok"), status
+        facts |= {"check": check, "status": status} if check else {}
+        if status != before:
+            log.warning(event if status != "ok" else f"{event.replace('_not', '')}_again", **facts)
+        elif status != "ok":
+            log.debug(event, **facts)
 
     async def _probe(self) -> dict[str, Outcome]:
         """What failed in a process's first run is asked once more: it had libraries to load, which is nobody's outage."""

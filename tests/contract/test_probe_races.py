@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared_code.clock import ManualClock
 from shared_code.errors import StorageUnavailable
@@ -188,3 +189,25 @@ def test_each_name_has_one_history(storage: Storage, clock: ManualClock) -> None
 
     with pytest.raises(ValueError, match="name of its own"):
         Prober(storage.tables, clock, "all", [Check("ai", well)], [ServiceCheck("ai", [("ai",)])])
+
+
+async def test_a_failure_that_goes_on_is_said_once(instances: Instances) -> None:
+    prober, clock = instances.instance(), instances.clock
+
+    def broken(verb: str, table: str) -> None:
+        if instances.fails:
+            raise StorageUnavailable("it does not answer")
+
+    instances.tables.before = broken
+    lines: list[list[tuple[str, str | None]]] = []
+    for fails in (False, True, True, True, False, False, True):
+        instances.fails = fails
+        with capture_logs() as said:
+            await prober.run()
+        lines.append([(each["event"], each.get("check")) for each in said if each["log_level"] == "warning"])
+        clock.advance(60)
+    kinds = [("probe_not_claimed", None), ("probe_not_ok", "stripe"), ("probe_not_ok", "payments"), ("probe_not_saved", None)]
+    over = [(f"{event.replace('_not', '')}_again", check) for event, check in kinds]
+    assert [lines[0], lines[2], lines[3], lines[5]] == [[]] * 4
+    assert lines[1] == lines[6] == kinds
+    assert [each for each in lines[4] if each[0] != "incident_opened"] == over
