@@ -1,7 +1,7 @@
 """What a deployment costs: a month at rest, and a million requests. `make costs`, or `python infra/costs.py --help`.
 
-The sums are of the price table in infra/prices.json, each row of which says where its price was read and whether that was confirmed,
-and of the assumptions below, all of which can be given. Amounts are exact decimals; nothing here is a quotation.
+The sums are of the price table in infra/prices.json, each row of which says in which sources its price was read and of which day
+they speak, and of the assumptions below, all of which can be given. Amounts are exact decimals; nothing here is a quotation.
 """
 
 import argparse
@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Any
 
 TABLE = Path(__file__).parent / "prices.json"
-HOURS, MINUTES = 730, 43800
+HOURS = 730
 """Of a month, as Azure counts them."""
 GB = Decimal(2)
 """``instanceMemoryMB`` of infra/modules/app.bicep."""
+ALERT_SERIES = 7
+"""Of the metric alerts of infra/modules/alerts.bicep: each place of the availability test, and two rules; Front Door adds one."""
+LEFT_OUT = (
+    "models, mail and Stripe's fees",
+    "what Azure itself asks of the storage account: leases, and looks into queues while no instance runs",
+    "DNS queries, mails of alerts",
+    "data through the NAT gateway and the private endpoints",
+)
+"""What no sum has, and the command says so."""
 ZERO = Decimal(0)
 
 
@@ -28,19 +37,19 @@ class Row:
     unit: str
     price: Decimal
     free: Decimal
-    confirmed: bool
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> "Row":
-        return cls(data["key"], data["what"], data["unit"], Decimal(data["price"]), Decimal(data["free"]), data["confirmed"])
+        return cls(data["key"], data["what"], data["unit"], Decimal(data["price"]), Decimal(data["free"]))
 
 
 @dataclass(frozen=True)
 class Assumptions:
     apps: int = field(default=1, metadata={"help": "1 (integrated) or 6 (standalone)"})
-    front_door: str = field(default="Standard", metadata={"help": "None, Standard or Premium"})
+    front_door: str = field(default="Standard", metadata={"help": "None (of one app only), Standard or Premium"})
     always_ready: int = field(default=0, metadata={"help": "instances for HTTP in each app"})
     private_network: bool = field(default=False, metadata={"help": "private endpoints and a NAT gateway"})
+    models: bool = field(default=False, metadata={"help": "an Azure OpenAI account, whose private endpoint is one more"})
     dns_zone: bool = field(default=False, metadata={"help": "a public zone in Azure DNS"})
     timer_runs: int = field(default=285000, metadata={"help": "runs of all timers in a month, of one app that has them all"})
     probe_runs: int = field(default=43860, metadata={"help": "of those, runs in a month of timers that every app has"})
@@ -52,53 +61,70 @@ class Assumptions:
     table_calls: int = field(default=4, metadata={"help": "of a request, on the average"})
     queue_calls: int = field(default=1, metadata={"help": "of ten requests"})
     uploads: int = field(default=20, metadata={"help": "of a thousand requests"})
+    upload_kilobytes: int = field(default=1000, metadata={"help": "of an upload, on the average"})
     downloads: int = field(default=200, metadata={"help": "of a thousand requests"})
     kilobytes: int = field(default=20, metadata={"help": "of an answer, on the average"})
     log_kilobytes: int = field(default=2, metadata={"help": "of a request, on the average"})
+
+    @property
+    def edge(self) -> str | None:
+        """Front Door's tier, in small letters. Six apps need one host name, so infra/main.bicep gives them Standard for None."""
+        tier = "Standard" if self.apps > 1 and self.front_door == "None" else self.front_door
+        return None if tier == "None" else tier.lower()
 
 
 @dataclass(frozen=True)
 class Item:
     what: str
     cost: Decimal
-    confirmed: bool
 
 
 class Prices:
     def __init__(self, table: Path = TABLE) -> None:
-        self.rows = {row.key: row for row in map(Row.of, json.loads(table.read_text())["rows"])}
+        self.data: dict[str, Any] = json.loads(table.read_text())
+        self.rows = {row.key: row for row in map(Row.of, self.data["rows"])}
 
     def item(self, key: str, amount: Decimal | int, *, grant: bool = True, count: str = "") -> Item:
         """``amount`` of the row's unit; ``grant`` takes off what is free each month."""
         row = self.rows[key]
         billed = max(ZERO, Decimal(amount) - (row.free if grant else ZERO))
-        return Item(f"{row.what}{f': {count}' if count else ''}", billed * row.price, row.confirmed)
+        return Item(f"{row.what}{f': {count}' if count else ''}", billed * row.price)
+
+    def days(self) -> tuple[str, str]:
+        """The oldest and the newest day of which the sources of the prices speak: of each row the newest that gives its price."""
+        of_rows = [max(each["dated"] for each in row["sources"] if each["price"] == row["price"]) for row in self.data["rows"]]
+        return min(of_rows), max(of_rows)
 
 
 def at_rest(prices: Prices, given: Assumptions) -> list[Item]:
-    """A month in which nobody comes: what stands, and the timers."""
-    runs = given.timer_runs + given.probe_runs * (given.apps - 1)
-    seconds = Decimal(runs) * GB  # a run is billed for a second at least
+    """A month in which nobody comes: what stands, the timers, and the availability test with the requests that it makes."""
+    timers = given.timer_runs + given.probe_runs * (given.apps - 1)
+    runs = timers + given.web_tests
+    what = f"{timers:,} timer runs, {given.web_tests:,} availability tests"
     items = [
-        prices.item("flex_gb_second", seconds, count=f"{runs:,} timer runs, a second each at least"),
-        prices.item("flex_executions", Decimal(runs) / 1_000_000, count=f"{runs:,} timer runs"),
-        prices.item("table_operations", Decimal(runs * 3) / 10_000, count="three for each timer run"),
+        prices.item("flex_gb_second", runs * GB, count=f"{what}, a second each at least"),
+        prices.item("flex_executions", Decimal(runs) / 1_000_000, count=what),
+        prices.item("table_operations", Decimal(runs * 3) / 10_000, count="three for each of those"),
+        prices.item("blob_writes", Decimal(timers) / 10_000, count="the host notes each timer run"),
         prices.item("blob_gb", given.stored_gb, count=f"{given.stored_gb} GB"),
         prices.item("table_gb", given.rows_gb, count=f"{given.rows_gb} GB"),
+        prices.item("logs_gb", Decimal(runs * given.log_kilobytes) / 1_000_000, count=f"{given.log_kilobytes} kB for each of those"),
         prices.item("web_test", Decimal(given.web_tests) / 1000, count=f"{given.web_tests:,} runs"),
-        prices.item("metric_alert", 5 if given.front_door != "None" else 4, count="the rules of modules/alerts.bicep"),
+        prices.item("metric_alert", ALERT_SERIES + (given.edge is not None), count="the rules of modules/alerts.bicep"),
         prices.item("log_alert_5", 1),
         prices.item("log_alert_15", 2, count="two"),
         prices.item("key_vault", Decimal(given.apps * 30 * 4) / 10_000, count="references, read daily"),
     ]
-    if given.front_door != "None":
-        items.append(prices.item(f"front_door_{given.front_door.lower()}", 1))
+    if given.edge:
+        items.append(prices.item(f"front_door_{given.edge}", 1))
+        items.append(prices.item(f"front_door_requests_{given.edge}", Decimal(given.web_tests) / 10_000, count="availability tests"))
     if given.always_ready:
         ready = given.always_ready * given.apps
         items.append(prices.item("flex_ready_gb_second", GB * ready * HOURS * 3600, count=f"{ready} instance(s)"))
     if given.private_network:
-        items.append(prices.item("private_endpoint", 4 * HOURS, count="blob, queue, table, vault"))
-        items.append(prices.item("dns_zone", 4, count="one for each of them"))
+        names = ["blob", "queue", "table", "vault", *(["models"] if given.models else [])]
+        items.append(prices.item("private_endpoint", len(names) * HOURS, count=", ".join(names)))
+        items.append(prices.item("dns_zone", len(names), count="one for each of them"))
         items.append(prices.item("nat_gateway", HOURS))
         items.append(prices.item("public_address", HOURS))
     if given.dns_zone:
@@ -123,11 +149,13 @@ def per_million(prices: Prices, given: Assumptions) -> list[Item]:
         prices.item("logs_gb", Decimal(given.log_kilobytes), grant=False, count=f"{given.log_kilobytes} kB for each request"),
     ]
     gigabytes = Decimal(given.kilobytes)
-    if given.front_door == "None":
+    if given.edge is None:
         items.append(prices.item("egress_gb", gigabytes, grant=False, count=f"{given.kilobytes} kB for each answer"))
     else:
-        items.append(prices.item(f"front_door_requests_{given.front_door.lower()}", Decimal(million) / 10_000))
+        items.append(prices.item(f"front_door_requests_{given.edge}", Decimal(million) / 10_000))
         items.append(prices.item("front_door_gb", gigabytes, count=f"{given.kilobytes} kB for each answer"))
+        received = uploads * given.upload_kilobytes / million
+        items.append(prices.item("front_door_to_app_gb", received, count=f"{given.upload_kilobytes:,} kB for each upload"))
     return items
 
 
@@ -137,7 +165,7 @@ def total(items: Sequence[Item]) -> Decimal:
 
 def shown(title: str, items: Sequence[Item]) -> str:
     lines = [f"{title}: {total(items):.2f} USD"]
-    lines += [f"  {item.cost:9.2f}  {item.what}{'' if item.confirmed else '  (price not confirmed)'}" for item in items]
+    lines += [f"  {item.cost:9.2f}  {item.what}" for item in items]
     return "\n".join(lines)
 
 
@@ -157,11 +185,14 @@ def parse(arguments: Sequence[str] | None = None) -> Assumptions:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given, prices = parse(arguments), Prices()
-    out = [shown("A month at rest", at_rest(prices, given)), "", shown("A million requests more", per_million(prices, given))]
-    sys.stdout.write(
-        "\n".join(out)
-        + f"\n\nPrices: {TABLE.name}, looked up {json.loads(TABLE.read_text())['looked_up']}. Models, mail and Stripe are extra.\n"
-    )
+    oldest, newest = prices.days()
+    out = [
+        shown("A month at rest", at_rest(prices, given)),
+        shown("A million requests more", per_million(prices, given)),
+        "\n".join(["Not in these sums:", *(f"  {each}" for each in LEFT_OUT)]),
+        f"Prices: {TABLE.name}, looked up {prices.data['looked_up']}; each row has its sources and their days ({oldest} to {newest}).",
+    ]
+    sys.stdout.write("\n\n".join(out) + "\n")
     return 0
 
 

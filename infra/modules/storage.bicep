@@ -92,7 +92,9 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
       services: {
         blob: { enabled: true, keyType: 'Account' }
         queue: { enabled: true, keyType: 'Account' }
-        table: { enabled: true, keyType: 'Account' }
+        // Not the account's key, which only keys of one's own have a use for: it makes an operation on tables 18 to 270 times
+        // as dear. https://learn.microsoft.com/azure/storage/common/account-encryption-key-create#pricing-and-billing
+        table: { enabled: true, keyType: 'Service' }
       }
     }
   }
