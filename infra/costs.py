@@ -91,7 +91,7 @@ class Prices:
         return Item(f"{row.what}{f': {count}' if count else ''}", billed * row.price)
 
     def days(self) -> tuple[str, str]:
-        """The oldest and the newest day of which the sources of the prices speak: of each row the newest that gives its price."""
+        """From when to when the prices are: of each row, the day of the newest source that gives its price."""
         of_rows = [max(each["dated"] for each in row["sources"] if each["price"] == row["price"]) for row in self.data["rows"]]
         return min(of_rows), max(of_rows)
 
@@ -190,7 +190,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shown("A month at rest", at_rest(prices, given)),
         shown("A million requests more", per_million(prices, given)),
         "\n".join(["Not in these sums:", *(f"  {each}" for each in LEFT_OUT)]),
-        f"Prices: {TABLE.name}, looked up {prices.data['looked_up']}; each row has its sources and their days ({oldest} to {newest}).",
+        f"Prices: {TABLE.name}, looked up {prices.data['looked_up']}. "
+        f"Each row has its sources, the newest of days from {oldest} to {newest}.",
     ]
     sys.stdout.write("\n\n".join(out) + "\n")
     return 0

@@ -205,7 +205,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert re.search(r"^A month at rest: \d+\.\d\d USD$", said, re.M)
     assert all(each in said for each in LEFT_OUT)
-    assert re.search(r"sources and their days \(20\d\d-\d\d-\d\d to 20\d\d-\d\d-\d\d\)", said)
+    assert re.search(r"Each row has its sources, the newest of days from 20\d\d-\d\d-\d\d to 20\d\d-\d\d-\d\d\.", said)
     assert parse([]) == Assumptions()
     with pytest.raises(SystemExit):
         parse(["--front-door", "Gold"])
