@@ -8,7 +8,7 @@ import pytest
 
 from local.preflight.checks import CHECKS
 from shared_code.settings import declared
-from tests.infra.bicep import INFRA, ROOT, read
+from tests.infra.bicep import INFRA, ROOT, every, read
 
 GUIDE = ROOT / "docs/deployment.md"
 GUIDES = [
@@ -137,6 +137,20 @@ def test_figures_are_the_templates() -> None:
     assert "listens on port 8080" in " ".join(GUIDE.read_text().split())
     assert "EXPOSE 8080\n" in (ROOT / "Dockerfile").read_text()
     assert "127.0.0.1:7071:8080" in (ROOT / "compose.yaml").read_text()
+    assert "as user 10001," in GUIDE.read_text()
+    assert "\nUSER 10001\n" in (ROOT / "Dockerfile").read_text()
+    assert "from five places" in GUIDE.read_text()
+    assert len(read("modules/alerts").variables["places"]) == 5
+
+
+def test_what_azure_keeps_of_what_is_removed_is_said_of_each_such_resource() -> None:
+    removal = GUIDE.read_text().partition("## Removing it all")[2]
+    kinds = {kind for file in every() for kind, _ in file.resources("Microsoft.")}
+    kept = {"Microsoft.KeyVault/vaults", "Microsoft.CognitiveServices/accounts", "Microsoft.OperationalInsights/workspaces"}
+    also = {"Microsoft.ApiManagement/service", "Microsoft.AppConfiguration/configurationStores", "Microsoft.RecoveryServices/vaults"}
+    assert kinds & (kept | also) == kept, "soft deletion: say it in the guide"
+    for text in ("az keyvault recover", "az cognitiveservices account purge", "azd down --purge", "az group delete"):
+        assert text in removal, text
 
 
 def test_githubs_variables_are_those_of_the_workflows() -> None:
