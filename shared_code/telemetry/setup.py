@@ -41,7 +41,9 @@ def start(settings: Settings, instance_id: str) -> Telemetry:
     if not (settings.applicationinsights_connection_string or settings.otlp_endpoint):
         return Telemetry()
     from opentelemetry import metrics, trace
+    from opentelemetry.sdk.trace import TracerProvider
 
+    from .sampling import OwnDecision
     from .tracing import OpenTelemetry, correlation
 
     emit: Processor | None = None
@@ -52,6 +54,9 @@ def start(settings: Settings, instance_id: str) -> Telemetry:
         emit = Emitter()
     else:
         _otlp(settings, instance_id)
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):  # none, where the standard variables switch traces off
+        provider.sampler = OwnDecision(provider.sampler)
     tracing = OpenTelemetry(trace.get_tracer("lydian", __version__), metrics.get_meter("lydian", __version__), settings.issuer)
     telemetry.listen(tracing)
     return Telemetry(tracing, correlation, emit)

@@ -34,8 +34,9 @@ def user(traced: Traced) -> Iterator[User]:
 
 
 def parented(number: int) -> tuple[str, dict[str, str]]:
+    """A caller that asks us not to keep its trace, which is not theirs to say."""
     trace = f"4bf92f3577b34da6a3ce929d0e0e{number:04x}"
-    return trace, {"traceparent": f"00-{trace}-{PARENT}-01", "X-Request-ID": f"request-{number}"}
+    return trace, {"traceparent": f"00-{trace}-{PARENT}-00", "X-Request-ID": f"request-{number}"}
 
 
 def of_request(collector: Collector, trace: str) -> tuple[Seen, list[Seen]]:
