@@ -2,11 +2,16 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from local.preflight.checks import CHECKS
+from shared_code.auth import api_keys, deletion, sessions
+from shared_code.chat import finishing, running
+from shared_code.files import incoming
+from shared_code.payments import signatures
 from shared_code.settings import declared
 from tests.infra.bicep import INFRA, ROOT, every, read
 
@@ -203,6 +208,27 @@ def test_diagrams_name_functions_queues_and_tables_that_exist() -> None:
         assert f"`{name}`" in model, name
     for name in re.findall(r"\[\(([\w-]+)\)\]", text):
         assert f"`{name}`" in model, name
+
+
+def test_figures_in_diagrams_are_the_codes() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    host = json.loads((ROOT / "host.json").read_text())
+    jobs = "".join((ROOT / f"functions/{name}/jobs.py").read_text() for name in ("auth", "chat", "payments"))
+    facts = {
+        "cached for 5 s at most": sessions.CACHED_FOR == api_keys.CACHED_FOR == timedelta(seconds=5),
+        "2 MiB blocks, two in flight": (incoming.BLOCK_BYTES, incoming.IN_FLIGHT) == (2 * 1024 * 1024, 2),
+        "five failures": host["extensions"]["queues"]["maxDequeueCount"] == 5,
+        "twice a second at most": running.FLUSH == 0.5,
+        "nine minutes are over": running.MAX_SECONDS == 9 * 60,
+        "within 60 s": finishing.LEASE + timedelta(seconds=30) < timedelta(seconds=60) and 'schedule="*/30 * * * * *"' in jobs,
+        "signature, 5 minutes": timedelta(minutes=5) == signatures.TOLERANCE,
+        "payments_retry_events, each minute": 'schedule="15 * * * * *"' in jobs,
+        "all have answered, twice": deletion.ROUNDS == 2,
+        "goes on with every five minutes": 'schedule="15 */5 * * * *"' in jobs,
+        "(32 requests each)": "perInstanceConcurrency: 32" in (INFRA / "modules/app.bicep").read_text(),
+        "Availability test, five places": len(read("modules/alerts").variables["places"]) == 5,
+    }
+    assert [words for words, true in facts.items() if not true or words not in text] == []
 
 
 def test_each_thing_that_is_unverified_says_how_to_see_it() -> None:
