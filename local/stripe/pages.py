@@ -23,6 +23,8 @@ STYLE = """
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 2rem auto; padding: 0 1rem; }
 fieldset { border: 1px solid; border-radius: .5rem; margin: 1rem 0; }
 label { display: block; padding: .3rem 0; }
+fieldset { padding: .3rem .6rem; } fieldset label { display: flex; gap: .5rem; align-items: baseline; }
+fieldset input { margin: 0; flex: none; } .number { margin-left: auto; white-space: nowrap; }
 input[type=email] { display: block; font: inherit; width: 100%; box-sizing: border-box; padding: .4rem; }
 button { font: inherit; padding: .5rem 1rem; margin: .3rem .5rem .3rem 0; }
 .error { border-left: .3rem solid #c00; padding-left: .8rem; }
@@ -96,7 +98,7 @@ def _button(text: str, **fields: str) -> str:
 def _cards(chosen: str = _CHOICES[0]) -> str:
     rows = [
         f'<label><input type="radio" name="card" value="{name}"{" checked" if name == chosen else ""}> '
-        f"{CARDS[name].label} (•••• {CARDS[name].last4})</label>"
+        f'<span>{CARDS[name].label}</span> <span class="number">•••• {CARDS[name].last4}</span></label>'
         for name in _CHOICES
     ]
     return f"<fieldset><legend>Test card</legend>{''.join(rows)}</fieldset>"

@@ -32,6 +32,7 @@ async def test_paying(world: World) -> None:
     page = await world.http.get(session.url)
     _sound(page)
     assert "$14.00" in page.text
+    assert '<span class="number">•••• 4242</span>' in page.text, "its style keeps it on one line, on a telephone too"
     assert f'href="{BACK}?no"' in page.text
     refused = await world.http.post(session.url, data={"card": "pm_card_visa_chargeDeclined", "email": "a@example.com"})
     assert refused.status_code == 402
