@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from typing import Any, Protocol
 
 from .models import Hold, Model, Operation, Spender, Usage
+from .redaction import redacted
 
 
 class Meter(Protocol):
@@ -48,7 +49,7 @@ class Refusal(Exception):
 
     def __init__(self, status: int, error: Mapping[str, Any], retry_after: float | None = None) -> None:
         super().__init__(f"status {status}")
-        self.status, self.error, self.retry_after = status, error, retry_after
+        self.status, self.error, self.retry_after = status, redacted(error), retry_after
 
     @property
     def code(self) -> str:

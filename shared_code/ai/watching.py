@@ -1,4 +1,5 @@
-"""What goes by in a stream: which frames the client gets, how the answer ends, what it took. Nothing is rewritten."""
+"""What goes by in a stream: which frames the client gets, how the answer ends, what it took. Nothing is rewritten but what a provider's
+error says of the operator's account."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from shared_code.errors import LydianError
 
 from .frames import DONE, Splitter, data_of, event, object_of
 from .models import Usage
+from .redaction import redacted, redacted_frame
 from .reported import reported
 
 
@@ -98,8 +100,8 @@ class ChatWatcher(Watcher):
             return True
         if chunk.get("error"):
             error = chunk["error"]
-            self.failed = error if isinstance(error, dict) else {"message": str(error)}
-            return Passed(last=frame)
+            self.failed = redacted(error if isinstance(error, dict) else {"message": str(error)})
+            return Passed(last=redacted_frame(frame))
         usage = reported(chunk)
         if usage is not None:
             self.usage = usage
@@ -161,11 +163,13 @@ class ResponsesWatcher(Watcher):
                 self.usage = reported(response) or self.usage
                 self.finish_reason = str(response.get("status"))
                 if kind == "response.failed":
-                    self.failed = response.get("error") or {}
+                    error = response.get("error")
+                    self.failed = redacted(error) if isinstance(error, dict) else {}
+                    return Passed(last=redacted_frame(frame))
             return Passed(last=frame)
         elif kind == "error":
-            self.failed = {name: found.get(name) for name in ("message", "code", "param")}
-            return Passed(last=frame)
+            self.failed = redacted({name: found.get(name) for name in ("message", "code", "param")})
+            return Passed(last=redacted_frame(frame))
         return True
 
 
