@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -34,16 +35,27 @@ def five_minutes(target: Target) -> str:
 
 
 def leaves_early(target: Target) -> str:
-    """A caller who leaves before the first byte: the call upstream is cancelled, and what was held of the budget is given back."""
+    """A caller who leaves before the first byte: everything on the way passes that on, so that the call upstream is broken off. The app
+    counts it all the same, by estimate, since its usage never came; and what was held of the budget is given back."""
     model = _model(target)
-    before, limited = _held(target)
-    body = {"model": model, "stream": True, "max_tokens": 64, "messages": [{"role": "user", "content": "Say hello."}]}
+    before = _usage(target)
+    body = {"model": model, "stream": True, "max_tokens": 1024, "messages": [{"role": "user", "content": WORDS}]}
     connection = target.connect()
     connection.request("POST", "/api/ai/v1/chat/completions", json.dumps(body), {**target.bearer, "Content-Type": "application/json"})
     connection.close()  # nothing was read
-    target.eventually(lambda: _held(target)[0] <= before or None, "what the abandoned call had held of the budget was given back", 1)
+
+    def counted() -> _Usage | None:
+        now = _usage(target)
+        return now if now.requests > before.requests else None
+
+    after = target.eventually(counted, "what the abandoned call had used was counted", 1)
+    if after.estimated <= before.estimated:
+        raise Broken("the call upstream went on to its end though its caller had left: something on the way does not pass that on")
+    target.eventually(
+        lambda: _usage(target).held <= before.held or None, "what the abandoned call had held of the budget was given back", 1
+    )
     target.judged(target.client.get("/health"))
-    return f"the app goes on; {'nothing of the budget stays held' if limited else 'this account has no budget, so that nothing was held'}"
+    return f"the call upstream was broken off, and counted; {'nothing of the budget stays held' if after.limited else 'there is no budget'}"
 
 
 def parallel(target: Target) -> str:
@@ -88,10 +100,25 @@ def _model(target: Target) -> str:
     return str(part(models[0], "id"))
 
 
-def _held(target: Target) -> tuple[float, bool]:
-    """US dollars of the budget that are held for calls under way, and whether there is a budget at all."""
-    budget = part(target.ask("GET", "/api/ai/usage"), "budget")
-    return float(part(budget, "held")), part(budget, "budget") is not None
+@dataclass(frozen=True)
+class _Usage:
+    requests: int
+    estimated: int
+    held: float
+    """US dollars of the budget that are held for calls under way."""
+    limited: bool
+    """Whether there is a budget."""
+
+
+def _usage(target: Target) -> _Usage:
+    found = target.ask("GET", "/api/ai/usage")
+    total, budget = part(found, "total"), part(found, "budget")
+    return _Usage(
+        int(part(total, "requests")),
+        int(part(total, "estimated_requests")),
+        float(part(budget, "held")),
+        part(budget, "budget") is not None,
+    )
 
 
 def _lines(target: Target, body: dict[str, Any]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from .target import Broken, Target, part
+from .target import Broken, CannotTell, Target, part
 
 PROBE_AGE = 180
 """Seconds after which a probe is old: its timer runs each minute."""
@@ -11,7 +11,8 @@ QUEUE_PAUSE = 1.0
 
 
 def queue(target: Target) -> str:
-    """That what waits is taken. A message that stays where it is has no consumer: on Flex Consumption, one that never started."""
+    """That what waits is taken. A message that stays where it is has no consumer: on Flex Consumption, one that never started. So that
+    something waits, a conversation is made and removed, which leaves a message in ``chat-events``."""
 
     def lengths() -> dict[str, int]:
         items = part(target.ask("GET", "/api/monitoring/queues"), "items")
@@ -20,6 +21,8 @@ def queue(target: Target) -> str:
                 raise Broken(f"{item['poison_length']} message(s) in {item['name']}-poison: GET /api/monitoring/queues says of what kind")
         return {str(item["name"]): int(part(item, "length")) for item in items}
 
+    lengths()  # whether this token may look at all
+    made = _work_for_a_queue(target)
     before = lengths()
     waiting = {name for name, length in before.items() if length}
 
@@ -28,9 +31,22 @@ def queue(target: Target) -> str:
         waiting.difference_update({name for name in waiting if now.get(name, 0) < before[name]})
         return None if waiting else True
 
+    if not waiting and not made:
+        raise CannotTell(
+            f"{len(before)} queues are empty, and nothing could be put into one: chat is not served here, or not to this token"
+        )
     if waiting:
         target.eventually(taken, f"messages in {', '.join(sorted(waiting))} were taken", QUEUE_PAUSE)
-    return f"{len(before)} queues, nothing waits for ever and nothing is poisoned"
+    return f"{len(before)} queues: what there was to do was taken, nothing waits for ever and nothing is poisoned"
+
+
+def _work_for_a_queue(target: Target) -> bool:
+    try:
+        conversation = part(target.ask("POST", "/api/chat/conversations", 201, json={}), "id")
+    except CannotTell:
+        return False
+    target.ask("DELETE", f"/api/chat/conversations/{conversation}", 204)
+    return True
 
 
 def timer(target: Target) -> str:

@@ -1,6 +1,8 @@
 """Each check can fail: against a server that says yes to everything, and against mistakes of single kinds."""
 
 import json
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -47,14 +49,20 @@ def test_a_right_that_is_missing_is_no_failure() -> None:
 
 
 def test_a_poisoned_queue_and_one_that_nobody_reads() -> None:
+    conversation: dict[str, tuple[int, object]] = {"/api/chat/conversations": (201, {"id": "c"}), "/api/chat/conversations/c": (204, b"")}
+
     def queues(**numbers: int) -> dict[str, tuple[int, object]]:
-        return {"/api/monitoring/queues": (200, {"items": [{"name": "mail-events", "length": 0, "poison_length": 0, **numbers}]})}
+        items = [{"name": "mail-events", "length": 0, "poison_length": 0, **numbers}]
+        return {**conversation, "/api/monitoring/queues": (200, {"items": items})}
 
     assert judged(BY_NAME["queue"], queues()).outcome is Outcome.PASS
     poisoned = judged(BY_NAME["queue"], queues(poison_length=2))
     assert (poisoned.outcome, "mail-events-poison" in poisoned.detail) == (Outcome.FAIL, True)
     stuck = judged(BY_NAME["queue"], queues(length=3))
     assert (stuck.outcome, "mail-events" in stuck.detail) == (Outcome.FAIL, True)
+    # Empty queues say nothing, unless something was put into one.
+    idle = judged(BY_NAME["queue"], queues() | {"/api/chat/conversations": (403, {"code": "insufficient_scope"})})
+    assert (idle.outcome, "chat is not served" in idle.detail) == (Outcome.UNKNOWN, True)
 
 
 def test_a_timer_that_stopped() -> None:
@@ -102,19 +110,48 @@ def test_an_answer_that_is_no_stream() -> None:
     assert "application/json" in judged(BY_NAME["stream"], MODELS).detail
 
 
-def test_what_is_held_for_ever_is_seen() -> None:
-    handler = type("Handler", (Answering,), {"answers": MODELS, "kind": "application/json", "held": 0})
+@pytest.mark.parametrize(
+    ("counts", "holds", "budget", "outcome", "said"),
+    [
+        ((1, 1), False, "1.00", Outcome.PASS, "nothing of the budget stays held"),
+        ((1, 1), False, None, Outcome.PASS, "there is no budget"),
+        ((1, 1), True, "1.00", Outcome.FAIL, "given back"),
+        ((0, 0), False, "1.00", Outcome.FAIL, "was counted"),
+        ((1, 0), False, None, Outcome.FAIL, "went on to its end"),
+    ],
+)
+def test_a_call_whose_caller_left(counts: tuple[int, int], holds: bool, budget: str | None, outcome: Outcome, said: str) -> None:
+    """``counts``: by how much the abandoned call raises requests and those by estimate; ``holds``: whether each look finds more held."""
+    left = threading.Event()
 
-    def answer(self: Answering) -> None:
-        if self.path == "/api/ai/usage":
-            type(self).held += 1  # type: ignore[attr-defined]
-            self.answers = {**self.answers, "/api/ai/usage": (200, {"budget": {"budget": "1.00", "held": type(self).held}})}  # type: ignore[attr-defined]
-        Answering.answer(self)
+    class Handler(Answering):
+        held = 0
 
-    handler.do_GET = answer  # type: ignore[attr-defined]
+        def do_GET(self) -> None:
+            if self.path == "/api/ai/usage":
+                type(self).held += holds
+                requests, estimated = counts if left.is_set() else (0, 0)
+                usage = {
+                    "total": {"requests": 7 + requests, "estimated_requests": 2 + estimated},
+                    "budget": {"budget": budget, "held": self.held},
+                }
+                self.answers = {**self.answers, "/api/ai/usage": (200, usage)}
+            Answering.answer(self)
+
+        def do_POST(self) -> None:
+            left.set()
+
+    handler = type("Handler", (Handler,), {"answers": MODELS, "kind": "application/json"})
     with serving(handler) as server:
-        finding = judge("leaves", target(f"http://127.0.0.1:{server.server_address[1]}"))
-    assert (finding.outcome, "given back" in finding.detail) == (Outcome.FAIL, True)
+        finding = judge(
+            "leaves", replace_patience(target(f"http://127.0.0.1:{server.server_address[1]}"), 1.0 if outcome is Outcome.PASS else 0.3)
+        )
+    assert (finding.outcome, said in finding.detail) == (outcome, True), finding
+
+
+def replace_patience(at: Target, seconds: float) -> Target:
+    at.options = replace(at.options, patience=seconds)
+    return at
 
 
 def test_a_body_that_the_host_itself_refuses_too_early() -> None:

@@ -38,16 +38,26 @@ def test_records_of_a_kind_and_long_ones_put_together() -> None:
 
 def test_mail_that_is_believed() -> None:
     assert asked(GOOD) == "DKIM s1 and s2, SPF, v=DMARC1; p=quarantine"
+    # Who has addresses of their own at SendGrid finds them behind the alias, and nobody's name.
+    own = {"em1.contoso.com": [record(5, name_of("u1.wl1.sendgrid.net")), record(16, text("v=spf1 ip4:192.0.2.1 -all"))]}
+    assert asked(GOOD | own) == asked(GOOD)
+    at_the_domain = {"contoso.com": [record(16, text("v=spf1 include:sendgrid.net ~all"))]}
+    assert asked(GOOD | at_the_domain, mail_subdomain="") == asked(GOOD)
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"s1._domainkey.contoso.com": [], "s2._domainkey.contoso.com": []}, "no DKIM key"),
+        ({f"{key}._domainkey.contoso.com": [record(16, text("k=rsa; p="))] for key in ("s1", "s2")}, "no DKIM key"),
         ({"_dmarc.contoso.com": []}, "0 policies"),
         ({"_dmarc.contoso.com": [record(16, text("v=DMARC1; p=none"))] * 2}, "2 policies"),
         ({"em1.contoso.com": []}, "SPF of em1"),
         ({"em1.contoso.com": [record(16, text("v=spf1 include:other.example -all"))]}, "SPF of em1"),
+        (
+            {"em1.contoso.com": [record(5, name_of("sendgrid.net.other.example")), record(16, text("v=spf1 ip4:192.0.2.1 -all"))]},
+            "SPF of em1",
+        ),
     ],
 )
 def test_mail_that_is_not(change: dict[str, list[bytes]], said: str) -> None:
