@@ -1,34 +1,24 @@
-"""Limits such as five in 900 seconds, counted across instances: exact ones, and quick ones for what is asked all the time."""
+"""Limits such as five in 900 seconds, counted across instances: exact ones. For what is asked all the time there are ``quick_limit``'s."""
 
 import asyncio
 import hashlib
 import math
 import random
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Literal
-
-import structlog
 
 from shared_code.clock import Clock
 from shared_code.coalesce import Coalescer
-from shared_code.errors import Busy, RateLimited, StorageUnavailable
+from shared_code.errors import Busy, RateLimited
 from shared_code.storage.ports import AlreadyExists, Delete, EtagMismatch, Insert, Missing, Replace, Row, Tables, Value, Where
-
-log = structlog.get_logger("lydian")
 
 TABLE = "limits"
 KEY = "limit"
 TRIES = 8
 EXACT = 100
 """Up to so many events of a window are kept each by itself; of a larger rule, in hundredths of its time."""
-SHARES = 20
-"""A quick limit is exchanged after a twentieth of its count, and its times are kept in twentieths of its seconds."""
-EXCHANGED_EVERY = timedelta(seconds=1)
-REMEMBERED = 10_000
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +122,21 @@ class RateLimiter:
         """Raises RateLimited when the window is full. One storage call."""
         if rule is None:
             return
-        row = await self._tables.get(TABLE, _partition(kind, subject), KEY)
+        row = await self._tables.get(TABLE, partition_of(kind, subject), KEY)
         if row is not None and (refusal := Window.of(row.values).refusal(rule, self._clock.now())):
             raise refusal
 
     async def count(self, kind: str, subject: str, rule: Rule | None) -> int:
         """Count one event, also into a full window; return how many are in it. Raises Busy. Two storage calls."""
-        return 0 if rule is None else await self._asks.submit(_partition(kind, subject), _Ask("count", rule))
+        return 0 if rule is None else await self._asks.submit(partition_of(kind, subject), _Ask("count", rule))
 
     async def take(self, kind: str, subject: str, rule: Rule | None) -> None:
         """Count one event if the window has room, else raise RateLimited: exact, whoever else counts. Raises Busy."""
         if rule is not None:
-            await self._asks.submit(_partition(kind, subject), _Ask("take", rule))
+            await self._asks.submit(partition_of(kind, subject), _Ask("take", rule))
 
     async def clear(self, kind: str, subject: str) -> None:
-        await _remove(self._tables, _partition(kind, subject))
+        await _remove(self._tables, partition_of(kind, subject))
 
     async def _commit(self, partition: str, asks: Sequence[_Ask]) -> Sequence[int | BaseException]:
         for attempt in range(TRIES):
@@ -159,7 +149,7 @@ class RateLimiter:
                 if refusal is None:
                     window, changed = window.add(ask.rule, now), True
                 results.append(refusal or window.total)
-            if not changed or await _write(self._tables, partition, row, window.values(asks[-1].rule)):
+            if not changed or await put(self._tables, partition, row, window.values(asks[-1].rule)):
                 return results
             await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
         raise Busy("This limit is being counted by too many at once.")
@@ -176,117 +166,12 @@ async def purge(tables: Tables, now: datetime) -> int:
     return removed
 
 
-@dataclass(slots=True)
-class _Known:
-    """What this process knows of one quick limit: what all had counted when it last looked, and what it counted since."""
-
-    shared: Window = Window()
-    pending: Window = Window()
-    sending: Window = Window()
-    exchange: "asyncio.Task[None] | None" = None
-    next_at: datetime = _LONG_AGO
-    fails_until: datetime = _LONG_AGO
-
-    @property
-    def everything(self) -> Window:
-        return self.shared.merged(self.sending.events).merged(self.pending.events)
-
-
-class QuickLimiter:
-    """Limits that cost no storage call per request: each process counts by itself and exchanges its counts with the shared
-    row, at most once a second and after every twentieth of the rule's count.
-
-    One process alone keeps the limit exactly. Each further one may let a twentieth through that the others do not know of
-    yet, and as much again while that is being written: of N processes, each lets at most count/10 (or 2) too many through.
-    Where storage does not answer, each process keeps the limit for itself.
-    """
-
-    def __init__(self, tables: Tables, clock: Clock) -> None:
-        self._tables, self._clock = tables, clock
-        self._known: OrderedDict[str, _Known] = OrderedDict()
-
-    async def take(self, kind: str, subject: str, rule: Rule | None) -> None:
-        """Count one request; raises RateLimited when the window is full."""
-        if rule is None:
-            return
-        partition = _partition(kind, subject)
-        known = self._of(partition)
-        while True:
-            now = self._clock.now()
-            known.shared, known.pending = known.shared.at(rule, now), known.pending.at(rule, now)
-            if refusal := known.everything.refusal(rule, now):
-                raise refusal
-            if not self._has_much(known, rule, now):
-                break
-            await asyncio.shield(self._start(partition, known, rule))
-        self._add(partition, known, rule, now, 1)
-
-    def check(self, kind: str, subject: str, rule: Rule, under_way: int = 0) -> None:
-        """Raises RateLimited when the window is full, with what is ``under_way`` and not counted yet. Counts nothing."""
-        now = self._clock.now()
-        window = self._of(_partition(kind, subject)).everything.at(rule, now)
-        if refusal := (window.add(rule, now, SHARES, under_way) if under_way else window).refusal(rule, now):
-            raise refusal
-
-    def count(self, kind: str, subject: str, rule: Rule, number: int) -> None:
-        """Count what has happened, also into a full window: as many as it was (tokens of an answer, say)."""
-        partition, now = _partition(kind, subject), self._clock.now()
-        known = self._of(partition)
-        known.shared, known.pending = known.shared.at(rule, now), known.pending.at(rule, now)
-        self._add(partition, known, rule, now, number)
-
-    def _of(self, partition: str) -> _Known:
-        known = self._known.setdefault(partition, _Known())
-        self._known.move_to_end(partition)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return known
-
-    def _add(self, partition: str, known: _Known, rule: Rule, now: datetime, number: int) -> None:
-        known.pending = known.pending.add(rule, now, SHARES, number)
-        if known.exchange is None and (now >= known.next_at or self._has_much(known, rule, now)):
-            self._start(partition, known, rule)
-
-    async def settle(self) -> None:
-        """Wait for the exchanges that are under way."""
-        await asyncio.gather(*[known.exchange for known in self._known.values() if known.exchange is not None])
-
-    @staticmethod
-    def _has_much(known: _Known, rule: Rule, now: datetime) -> bool:
-        """Whether a twentieth waits to be told, and there is somebody to tell."""
-        return known.pending.total * SHARES >= rule.count and now >= known.fails_until
-
-    def _start(self, partition: str, known: _Known, rule: Rule) -> "asyncio.Task[None]":
-        if known.exchange is None:
-            known.exchange = asyncio.ensure_future(self._exchange(partition, known, rule))
-        return known.exchange
-
-    async def _exchange(self, partition: str, known: _Known, rule: Rule) -> None:
-        known.sending, known.pending = known.pending, Window()
-        known.next_at = self._clock.now() + EXCHANGED_EVERY
-        try:
-            for attempt in range(TRIES):
-                row = await self._tables.get(TABLE, partition, KEY)
-                shared = (Window.of(row.values) if row else Window()).at(rule, self._clock.now()).merged(known.sending.events)
-                if await _write(self._tables, partition, row, shared.values(rule)):
-                    known.shared, known.sending = shared, Window()
-                    return
-                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
-            known.fails_until = known.next_at
-        except StorageUnavailable:
-            known.fails_until = known.next_at
-            log.warning("limit_not_shared", effect="this process keeps it for itself")
-        finally:
-            known.pending, known.sending = known.pending.merged(known.sending.events), Window()
-            known.exchange = None
-
-
-def _partition(kind: str, subject: str) -> str:
+def partition_of(kind: str, subject: str) -> str:
     # A subject may be an address, which nobody should find here, or longer than a key may be.
     return hashlib.sha256(f"{kind}\0{subject}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-async def _write(tables: Tables, partition: str, row: Row | None, values: Mapping[str, Value]) -> bool:
+async def put(tables: Tables, partition: str, row: Row | None, values: Mapping[str, Value]) -> bool:
     """False when someone else has written meanwhile."""
     try:
         await tables.apply(TABLE, partition, Replace(KEY, values, row.etag) if row else Insert(KEY, values))

@@ -7,7 +7,8 @@ window never admits a request once it is full, and may be exceeded by the answer
 
 from collections import Counter
 
-from shared_code.rate_limit import QuickLimiter, Rule
+from shared_code.quick_limit import QuickLimiter
+from shared_code.rate_limit import Rule
 
 from .models import Spender
 

@@ -18,7 +18,8 @@ from shared_code import ids
 from shared_code.audit.ports import Audit
 from shared_code.clock import Clock
 from shared_code.errors import Conflict, InvalidInput, NotFound, Unauthenticated
-from shared_code.rate_limit import QuickLimiter, Rule
+from shared_code.quick_limit import QuickLimiter
+from shared_code.rate_limit import Rule
 from shared_code.storage.ports import AlreadyExists, Delete, Insert, Merge, Missing, Row, Tables, Value
 
 from . import key_text

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from shared_code.auth.supabase import Supabase
     from shared_code.auth.tokens import TokenVerifier
     from shared_code.auth.user_index import UserIndex
-    from shared_code.rate_limit import QuickLimiter, RateLimiter
+    from shared_code.quick_limit import QuickLimiter
+    from shared_code.rate_limit import RateLimiter
 
 
 class AuthParts(MailParts):
@@ -45,7 +46,7 @@ class AuthParts(MailParts):
 
     @cached_property
     def quick_limiter(self) -> "QuickLimiter":
-        from shared_code.rate_limit import QuickLimiter
+        from shared_code.quick_limit import QuickLimiter
 
         return QuickLimiter(self.storage.tables, self.clock)
 

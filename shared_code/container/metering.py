@@ -35,7 +35,7 @@ class MeteringParts(InboxParts):
     def meter(self) -> "BudgetMeter":
         from shared_code.ai.key_limits import KeyRates
         from shared_code.ai.meter import BudgetMeter
-        from shared_code.rate_limit import QuickLimiter
+        from shared_code.quick_limit import QuickLimiter
 
         return BudgetMeter(self.ai_ledger, KeyRates(QuickLimiter(self.storage.tables, self.clock)), self.clock)
 

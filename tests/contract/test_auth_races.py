@@ -14,7 +14,7 @@ from shared_code.auth.models import Client
 from shared_code.auth.tables import USER_KEY, USERS
 from shared_code.clock import ManualClock
 from shared_code.errors import Conflict
-from shared_code.rate_limit import QuickLimiter
+from shared_code.quick_limit import QuickLimiter
 from shared_code.storage.ports import Storage, Where
 from tests.contract.conftest import eventually, outcomes
 

@@ -8,7 +8,8 @@ import pytest
 from shared_code import rate_limit
 from shared_code.clock import ManualClock
 from shared_code.errors import Busy, RateLimited, StorageUnavailable
-from shared_code.rate_limit import TABLE, QuickLimiter, RateLimiter, Rule, purge
+from shared_code.quick_limit import QuickLimiter
+from shared_code.rate_limit import TABLE, RateLimiter, Rule, purge
 from shared_code.storage.memory import MemoryStorage
 from shared_code.storage.ports import EtagMismatch
 from tests.unit.apps import WatchedTables

@@ -10,7 +10,7 @@ from shared_code.ai.models import KeyLimits, Model, Price, Spender, Usage
 from shared_code.ai.ports import PlanBudgets, UsageNotes
 from shared_code.ai.spending import ACCOUNT_KEY, TABLE, USER, Account, milliseconds, month_of, to_account
 from shared_code.clock import Clock
-from shared_code.rate_limit import QuickLimiter
+from shared_code.quick_limit import QuickLimiter
 from shared_code.storage.ports import Tables
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
