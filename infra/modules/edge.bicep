@@ -93,7 +93,7 @@ resource waf 'Microsoft.Network/FrontDoorWebApplicationFirewallPolicies@2025-10-
               matchVariable: 'RequestUri'
               operator: 'RegEx'
               transforms: ['UrlDecode', 'Lowercase']
-              matchValue: ['^(https?://[^/]+)?/+(admin|runtime)(/|$)']
+              matchValue: ['^(?:https?://[^/]+)?/+(?:admin|runtime)(?:[/?]|$)'] // the WAF's expressions capture nothing
             }
           ]
         }
