@@ -29,7 +29,7 @@ PARAMETERS = (INFRA / "main.bicepparam").read_text()
 READ_BY_PARAMETERS = set(re.findall(r"readEnvironmentVariable\('(\w+)'", PARAMETERS))
 AZDS_OWN = {"AZURE_LOCATION", "AZURE_RESOURCE_GROUP", "AZURE_SUBSCRIPTION_ID", "AZURE_ENV_NAME"}
 SETTINGS = {setting["env"] for setting in declared()}
-GITHUBS = {"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID", "STAGING"}
+GITHUBS = {"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID", "STAGING", "ATTESTATIONS", "CODE_SECURITY"}
 
 
 def code() -> str:

@@ -171,6 +171,15 @@ def test_what_a_release_goes_back_to_was_made_by_main_and_is_signed() -> None:
     assert "gh attestation verify previous/package.zip" in before.partition("gh run download")[2].partition("then")[0]
 
 
+def test_what_is_signed_is_verified_and_the_same_condition_decides_both() -> None:
+    signed = loaded(ROOT / ".github/workflows/deploy.yml")["jobs"]["package"]["steps"]
+    (job,) = loaded(ROOT / ".github/workflows/release.yml")["jobs"].values()
+    conditions = [step["if"] for step in signed if "attest" in step.get("uses", "")]
+    conditions += [step["if"] for step in job["steps"] if step.get("name") == "the package is what this workflow built"]
+    conditions += [step["env"]["ATTESTED"] for step in job["steps"] if step.get("id") == "before"]
+    assert conditions == ["${{ !github.event.repository.private || vars.ATTESTATIONS == 'true' }}"] * 4
+
+
 def test_production_waits_for_a_staging_that_went_well() -> None:
     production = loaded(ROOT / ".github/workflows/deploy.yml")["jobs"]["production"]
     assert "(needs.staging.result == 'success' || vars.STAGING != 'true')" in production["if"]
