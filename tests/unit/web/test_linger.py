@@ -1,6 +1,7 @@
 """The answer to a refusal goes out at once; what the client is still sending is read and dropped."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from starlette.types import Message
 
 from shared_code.web import linger
 from shared_code.web.linger import Linger
+from tests.unit.apps import make_app
 
 
 class Line:
@@ -83,3 +85,38 @@ async def test_it_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     line.inbound.pop()  # the client says nothing more, and stays
     await asyncio.wait_for(answer(line, 413), 5)
     assert whole(line)
+
+
+@pytest.mark.parametrize("limit", ["SILENT", "LONGEST"])
+async def test_a_client_that_stops_sending_has_left(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its invocation lives until the host restarts the worker."""
+    monkeypatch.setattr(linger, limit, 0.01)
+    line = Line(2)
+    line.inbound.pop()
+    stands = Linger({"headers": []}, line.receive, line.send)
+    async with asyncio.timeout(5):
+        assert [(await stands.receive())["type"] for _ in range(3)] == ["http.request", "http.request", "http.disconnect"]
+
+
+async def test_who_has_sent_all_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linger, "SILENT", 0.01)
+    line = Line(0)
+    stands = Linger({"headers": []}, line.receive, line.send)
+    await stands.receive()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await stands.receive()  # for it to leave, while its answer is made
+
+
+async def test_a_body_that_never_comes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linger, "SILENT", 0.01)
+
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    app = make_app()
+    headers = {"Content-Type": "application/json", "Content-Length": "100"}
+    async with app.client() as client, asyncio.timeout(5):
+        answer = await client.post("/api/auth/login", content=nothing(), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "incomplete_body")
