@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.auth.export import Archive
 from shared_code.auth.models import Client
 from shared_code.errors import Conflict, StorageUnavailable
 from shared_code.files.models import new_file_id
 from shared_code.files.tables import FILES, file_key, file_values
 from shared_code.storage.ports import BlobRead, Insert, Merge, Missing
+from shared_code.web.outgoing import Outgoing
 from tests.unit.apps import App, bearer, register
 from tests.unit.files.apps import shared, stored
 from tests.unit.files.test_files_direct import grant
@@ -202,7 +202,8 @@ async def test_a_client_that_leaves_stops_it(app: App, client: httpx.AsyncClient
             sending.set()
             await asyncio.Event().wait()
 
-    answering = asyncio.ensure_future(Archive(running, {})({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send))
+    answer = Outgoing(running.chunks, close=running.aclose)
+    answering = asyncio.ensure_future(answer({"type": "http"}, receive, send))
     await sending.wait()
     answering.cancel()
     await asyncio.gather(answering, return_exceptions=True)
