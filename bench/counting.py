@@ -12,6 +12,8 @@ from typing import Any
 
 from support import AzuriteHandle
 
+_TABLE = re.compile(rb"\r\n(?:PUT|POST|PATCH|MERGE|DELETE) https?://\S+/(\w+)[( ]")
+"""Of the first change in a batch, whose own address names no table."""
 _REQUEST = re.compile(rb"(?:^|\r\n\r\n)(GET|PUT|POST|DELETE|MERGE|PATCH|HEAD|OPTIONS) (\S+) HTTP/1\.1\r\n")
 """At the start of what one read gives, which is where a client that waits for each answer puts it; a batch's inner ones follow
 more than an empty line."""
@@ -49,12 +51,19 @@ class CountingProxy:
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, count: bool) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
-                if count and (found := _REQUEST.match(data)) and not (call := _shown(found)).endswith("/messages"):
-                    self.calls.append(call)
+                if count:
+                    self._note(data)
                 writer.write(data)
                 await writer.drain()
         writer.close()
 
+    def _note(self, data: bytes) -> None:
+        if (found := _REQUEST.match(data)) and not (call := _shown(found)).endswith(" messages"):
+            self.calls.append(call)
+        if self.calls and self.calls[-1].endswith("$batch") and (named := _TABLE.search(data)):
+            self.calls[-1] += " " + named[1].decode()
+
 
 def _shown(request: re.Match[bytes]) -> str:
-    return f"{request[1].decode()} {request[2].decode().partition('?')[0]}".removesuffix("/")
+    path = request[2].decode().partition("?")[0].partition("(")[0].removesuffix("/")
+    return f"{request[1].decode()} {path.rpartition('/')[2]}"

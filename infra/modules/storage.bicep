@@ -38,6 +38,7 @@ var tables = [
   'announcements'
   'changes'
   'limits'
+  'notices'
   'deletions'
   'audituser'
   'auditheads'

@@ -9,6 +9,8 @@ import structlog
 
 from shared_code.clock import Clock
 from shared_code.errors import InvalidInput, LydianError, NotFound
+from shared_code.lookups import Lookups
+from shared_code.storage.notices import Notices
 from shared_code.storage.ports import Tables, Upsert, Value
 
 from .attempts import to_domain
@@ -19,9 +21,10 @@ from .ports import NoAnswer, Refusal, Upstream
 log = structlog.get_logger("lydian.ai")
 
 TABLE, PARTITION = "aimodels", "models"
-REFRESHED, STALE = timedelta(seconds=4), timedelta(seconds=8)
-"""How old the switches may be before a request has them read again behind it, and before it waits for that. A switch works everywhere
-within ten seconds (SPEC §6); this leaves two for the read."""
+SWITCHES = "ai-models"
+"""Of what a switch gives notice."""
+KNOWN_FOR = timedelta(seconds=5)
+"""A switch works everywhere within so long (SPEC §6 allows ten seconds)."""
 LISTED_FOR, LISTED_AGAIN = timedelta(seconds=60), timedelta(seconds=5)
 """How long an open server's list counts, and how soon it is asked again for a name that is not on it."""
 LISTED_WITHIN = 5.0
@@ -39,11 +42,10 @@ class Listed:
 
 
 class Directory:
-    def __init__(self, catalogue: Catalogue, tables: Tables, clock: Clock, upstream: Upstream) -> None:
-        self._catalogue, self._tables, self._clock, self._upstream = catalogue, tables, clock, upstream
+    def __init__(self, catalogue: Catalogue, tables: Tables, clock: Clock, notices: Notices, upstream: Upstream) -> None:
+        self._catalogue, self._tables, self._clock, self._notices, self._upstream = catalogue, tables, clock, notices, upstream
+        self._switches: Lookups[frozenset[str]] = Lookups(clock, kept=KNOWN_FOR, size=1, notices=notices)
         self._off: frozenset[str] = frozenset()
-        self._read_at = _LONG_AGO
-        self._reading: asyncio.Task[None] | None = None
         self._found: Mapping[str, Model] = {}
         self._listed_at = self._asked_at = _LONG_AGO
         self._listing = asyncio.Lock()
@@ -51,7 +53,7 @@ class Directory:
     async def find(self, name: str | None, kind: Kind = "chat", *, among: Collection[str] | None = None) -> Model:
         """The model of that name, or the default of its kind: the first (of those whose names are ``among``, where an API key is limited to
         some). Raises NotFound ``model_not_found``, for one that is out of service too, as OpenAI does for a model that the caller may
-        not use. No storage call while the switches are fresh."""
+        not use. No storage call unless there was notice of a switch."""
         await self._fresh()
         if name is None:
             for model in await self._models():
@@ -91,27 +93,20 @@ class Directory:
         if listed.model not in self._catalogue.models:
             raise InvalidInput("Only models that AI_MODELS or AZURE_OPENAI_DEPLOYMENT names can be switched.", code="model_not_configured")
         values: dict[str, Value] = {"v": 1, "enabled": enabled, "changed_at": self._clock.now()}
+        await self._notices.post(SWITCHES)
         await self._tables.apply(TABLE, PARTITION, Upsert(name, values))
         self._off = self._off - {name} if enabled else self._off | {name}
+        self._switches.set(SWITCHES, self._off)
         return Listed(listed.model, enabled)
 
     # --- the switches -----------------------------------------------------------------------------------------------------
 
     async def _fresh(self) -> None:
-        age = self._clock.now() - self._read_at
-        if age < REFRESHED:
-            return
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.ensure_future(self._read())
-            self._reading.add_done_callback(_seen)
-        if age >= STALE:
-            await asyncio.shield(self._reading)
+        self._off = await self._switches.get(SWITCHES, self._read) or frozenset()
 
-    async def _read(self) -> None:
-        began = self._clock.now()
+    async def _read(self) -> frozenset[str]:
         rows = await self._tables.query(TABLE, PARTITION, limit=MOST_LISTED)
-        self._off = frozenset(row.key for row in rows if row.values.get("enabled") is False)
-        self._read_at = began
+        return frozenset(row.key for row in rows if row.values.get("enabled") is False)
 
     # --- an open server's list --------------------------------------------------------------------------------------------
 
@@ -154,8 +149,3 @@ class Directory:
 
 def not_found(message: str) -> NotFound:
     return NotFound(message, code="model_not_found", extra={"param": "model"})
-
-
-def _seen(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.warning("ai_switches_not_read", error=type(task.exception()).__name__)

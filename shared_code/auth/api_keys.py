@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 import unicodedata
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,14 +19,15 @@ from shared_code import ids
 from shared_code.audit.ports import Audit
 from shared_code.clock import Clock
 from shared_code.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+from shared_code.lookups import Lookups
 from shared_code.quick_limit import QuickLimiter
 from shared_code.rate_limit import Rule
+from shared_code.storage.notices import Notices
 from shared_code.storage.ports import AlreadyExists, Delete, Insert, Merge, Missing, Row, Tables, Value
 
 from . import key_text
 from .accounts import Accounts
 from .key_text import KeyText
-from .lookups import Lookups
 from .models import Client, Role
 from .sessions import session_ended, while_live
 from .tables import USERS
@@ -73,13 +75,30 @@ class KeyHolder:
     scopes: frozenset[str]
     expires_at: datetime | None
     ai: AiLimits | None = None
+    row_key: str = ""
+    last_used_at: datetime | None = None
+    """As it was when the key was looked up."""
 
 
 class ApiKeys:
-    def __init__(self, *, tables: Tables, clock: Clock, accounts: Accounts, audit: Audit, limiter: QuickLimiter, rate: Rule | None) -> None:
+    note_after = 1.0
+    """Seconds from a key's use to its note, so that the note is written behind the request and not beside it."""
+
+    def __init__(
+        self,
+        *,
+        tables: Tables,
+        clock: Clock,
+        notices: Notices,
+        accounts: Accounts,
+        audit: Audit,
+        limiter: QuickLimiter,
+        rate: Rule | None,
+    ) -> None:
         self._tables, self._clock, self._accounts, self._audit = tables, clock, accounts, audit
-        self._limiter, self._rate = limiter, rate
-        self._holders: Lookups[KeyHolder] = Lookups(clock, kept=CACHED_FOR, size=REMEMBERED)
+        self._limiter, self._rate, self._notices = limiter, rate, notices
+        self._holders: Lookups[KeyHolder] = Lookups(clock, kept=CACHED_FOR, size=REMEMBERED, notices=notices)
+        self._noted: OrderedDict[str, datetime] = OrderedDict()
         self._notes: dict[str, asyncio.Task[None]] = {}
 
     async def create(
@@ -129,16 +148,18 @@ class ApiKeys:
         key = next((key for key in await self._all(user_id) if key.id == key_id), None)
         if key is None:
             raise NotFound("There is no such API key.", code="key_not_found")
+        await self._notices.post(user_id)
         await self._delete(user_id, key.row_key)
         self._holders.set(_cache_key(user_id, key.row_key), None)
         await self._audit.record("key_revoked", user_id=user_id, key_id=key_id, address=client.address)
 
     def forget(self, user_id: str) -> None:
         """The user was disabled or has left: here the next use of each key asks storage; elsewhere within CACHED_FOR."""
-        self._holders.forget_all(user_id)
+        self._holders.forget_all(_cache_key(user_id, ""))
 
     async def authenticate(self, text: str) -> KeyHolder:
-        """Whom the key stands for: no storage call when it was looked up in the last CACHED_FOR, or cannot be a key.
+        """Whom the key stands for: no storage call for one that this process knows and of whose account there was no notice, or for what
+        cannot be a key.
 
         Raises Unauthenticated ``invalid_api_key``, whatever is wrong with it, and RateLimited.
         """
@@ -150,6 +171,7 @@ class ApiKeys:
         if holder is None or (holder.expires_at is not None and holder.expires_at <= self._clock.now()):
             raise _invalid()
         await self._limiter.take("api_key", holder.key_id, self._rate)
+        self._note_use(holder)
         return holder
 
     async def _look(self, parsed: KeyText, row_key: str) -> KeyHolder | None:
@@ -160,21 +182,35 @@ class ApiKeys:
         key = _to_key(row)
         if key.expires_at is not None and key.expires_at <= now:
             return None
-        if key.last_used_at is None or now - key.last_used_at >= USE_NOTED:
-            self._note_use(row, now)
-        return KeyHolder(user.id, self._accounts.role_of(user), key.id, frozenset(key.scopes), key.expires_at, key.ai)
+        return KeyHolder(
+            user.id,
+            self._accounts.role_of(user),
+            key.id,
+            frozenset(key.scopes),
+            key.expires_at,
+            key.ai,
+            row_key,
+            key.last_used_at,
+        )
 
-    def _note_use(self, row: Row, now: datetime) -> None:
-        """Write ``last_used_at`` behind the request's back."""
-        if row.key not in self._notes:
-            note = asyncio.ensure_future(self._write_use(row, now))
-            self._notes[row.key] = note
-            note.add_done_callback(lambda _: self._notes.pop(row.key, None))
+    def _note_use(self, holder: KeyHolder) -> None:
+        """Write ``last_used_at`` behind the request's back, each instance once in USE_NOTED."""
+        now = self._clock.now()
+        noted = max(filter(None, (holder.last_used_at, self._noted.get(holder.key_id))), default=None)
+        if (noted is not None and now - noted < USE_NOTED) or holder.key_id in self._notes:
+            return
+        self._noted[holder.key_id] = now
+        self._noted.move_to_end(holder.key_id)
+        if len(self._noted) > REMEMBERED:
+            self._noted.popitem(last=False)
+        note = asyncio.ensure_future(self._write_use(holder, now))
+        self._notes[holder.key_id] = note
+        note.add_done_callback(lambda _: self._notes.pop(holder.key_id, None))
 
-    async def _write_use(self, row: Row, now: datetime) -> None:
+    async def _write_use(self, holder: KeyHolder, now: datetime) -> None:
+        await asyncio.sleep(self.note_after)
         try:
-            # With its ETag: of several instances that saw the same old time one writes.
-            await self._tables.apply(USERS, row.partition, Merge(row.key, {"last_used_at": now}, row.etag))
+            await self._tables.apply(USERS, holder.user_id, Merge(holder.row_key, {"last_used_at": now}))
         except Exception as error:  # a note is worth no request
             log.debug("key_use_not_noted", error=type(error).__name__)
 
@@ -195,7 +231,7 @@ def is_expired(row: Row, before: datetime) -> bool:
 
 
 def _cache_key(user_id: str, row_key: str) -> str:
-    return user_id + row_key
+    return f"{user_id}/{row_key}"
 
 
 def _values(key: ApiKey) -> dict[str, Value]:

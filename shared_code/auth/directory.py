@@ -9,6 +9,7 @@ from shared_code.audit.ports import Audit
 from shared_code.clock import Clock
 from shared_code.errors import Busy, Conflict, InvalidInput, NotFound
 from shared_code.mail.ports import Mailer
+from shared_code.storage.notices import Notices
 from shared_code.storage.ports import Delete, EtagMismatch, Merge, Missing, Row, Tables, Value
 
 from . import factor_mails
@@ -37,6 +38,7 @@ class Directory:
         *,
         tables: Tables,
         clock: Clock,
+        notices: Notices,
         accounts: Accounts,
         sessions: Sessions,
         index: UserIndex,
@@ -46,7 +48,7 @@ class Directory:
     ) -> None:
         """``on_changed``: told here of an account that is disabled or has another role now, where something remembers that."""
         self._tables, self._accounts, self._sessions, self._index, self._audit = tables, accounts, sessions, index, audit
-        self._clock, self._mailer, self._on_changed = clock, mailer, on_changed
+        self._clock, self._notices, self._mailer, self._on_changed = clock, notices, mailer, on_changed
 
     async def page(self, *, email: str | None, after: str | None, limit: int) -> Page:
         """Accounts newest first; with ``email`` those whose address begins so, by address. One storage call and one for each user."""
@@ -123,6 +125,7 @@ class Directory:
             raise _not_found() from None
 
     async def _merge(self, user_id: str, values: dict[str, Value]) -> None:
+        await self._notices.post(user_id)
         for _ in range(TRIES):
             user = await self._accounts.get(user_id)
             if user is None:

@@ -12,6 +12,7 @@ from shared_code.errors import Busy, Conflict, Forbidden, RateLimited
 from shared_code.mail.ports import Mail, Mailer
 from shared_code.rate_limit import RateLimiter, Rule
 from shared_code.storage.events import Events
+from shared_code.storage.notices import Notices
 from shared_code.storage.ports import Delete, EtagMismatch, Merge, Missing, Row, Tables, Value
 
 from . import api_keys, devices, passwords
@@ -39,6 +40,7 @@ class Recovery:
         *,
         tables: Tables,
         clock: Clock,
+        notices: Notices,
         accounts: Accounts,
         registration: Registration,
         sessions: Sessions,
@@ -51,7 +53,7 @@ class Recovery:
         password_rule: Rule | None,
     ) -> None:
         """``address_rule``: what one network address may ask for; ``password_rule``: wrong current passwords of one account."""
-        self._tables, self._clock, self._accounts, self._registration = tables, clock, accounts, registration
+        self._tables, self._clock, self._notices, self._accounts, self._registration = tables, clock, notices, accounts, registration
         self._sessions, self._one_time, self._events, self._mailer, self._audit = sessions, one_time, events, mailer, audit
         self._limiter, self._address_rule, self._password_rule = limiter, address_rule, password_rule
 
@@ -69,6 +71,7 @@ class Recovery:
         row = await self._one_time.find(token, "verify")
         if row is None:
             return await self._registration.confirm(token, client)
+        await self._notices.post(row.partition)  # the address may be an administrator's
         try:
             await self._tables.batch(USERS, row.partition, [Merge(USER_KEY, {"email_verified": True}), Delete(row.key, row.etag)])
         except (EtagMismatch, Missing):

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -10,6 +9,8 @@ from datetime import datetime, timedelta
 from shared_code import ids
 from shared_code.clock import Clock
 from shared_code.errors import Busy, NotFound, Unauthenticated
+from shared_code.lookups import Lookups
+from shared_code.storage.notices import Notices
 from shared_code.storage.ports import Delete, EtagMismatch, Merge, Missing, Operation, Replace, Row, Tables, Value
 
 from . import refresh
@@ -19,6 +20,7 @@ from .tables import SESSION_PREFIX, USER_KEY, USERS, session_key, session_values
 CACHED_FOR = timedelta(seconds=5)
 """A session ended elsewhere is noticed at the latest after this long (SPEC §5)."""
 REMEMBERED = 10_000
+"""Sessions that a process knows."""
 TRIES = 8
 BATCH = 95
 """Rows removed at once: a batch holds 100 operations, and the last one the change too."""
@@ -48,10 +50,9 @@ ChangeOf = Callable[[User, Sequence[Row]], Change | None]
 
 
 class Sessions:
-    def __init__(self, tables: Tables, clock: Clock) -> None:
-        self._tables, self._clock = tables, clock
-        self._cache: OrderedDict[str, tuple[bool, datetime]] = OrderedDict()
-        self._checks: dict[str, asyncio.Task[bool]] = {}
+    def __init__(self, tables: Tables, clock: Clock, notices: Notices) -> None:
+        self._tables, self._clock, self._notices = tables, clock, notices
+        self._expiries: Lookups[datetime] = Lookups(clock, kept=CACHED_FOR, size=REMEMBERED, notices=notices)
 
     def new(self, user_id: str, client: Client) -> tuple[Session, str]:
         """A session that is not stored yet, and its refresh token."""
@@ -106,11 +107,12 @@ class Sessions:
 
     async def end(self, user_id: str, session_id: str) -> None:
         """End the session; its access tokens stop working here at once, elsewhere within CACHED_FOR."""
+        await self._notices.post(user_id)
         try:
             await self._tables.apply(USERS, user_id, Delete(session_key(session_id)))
         except Missing:
             pass  # it has ended already
-        self._remember(session_id, False)
+        self._expiries.set(_cache_key(user_id, session_id), None)
 
     async def end_all(self, user_id: str, *, keep: str | None = None, change: ChangeOf | None = None) -> int:
         """End every session but ``keep``, in one step with ``change``; return how many. Raises Busy, and Missing without a user.
@@ -133,6 +135,7 @@ class Sessions:
             if wanted is None:
                 break
             sessions = [row.key for row in rows if row.key.startswith(SESSION_PREFIX) and (keep is None or row.key != session_key(keep))]
+            await self._notices.post(user_id)
             last: list[Operation] = [Merge(USER_KEY, wanted.values, owner.etag), *wanted.consumed] if change else []
             if await self._remove(user_id, [*sessions, *wanted.removed], last):
                 ended.update(sessions)
@@ -142,7 +145,7 @@ class Sessions:
         else:
             raise Busy("This account is being changed by too many requests at once.")
         for key in ended:
-            self._remember(ids.inverted(key.removeprefix(SESSION_PREFIX)), False)
+            self._expiries.set(_cache_key(user_id, ids.inverted(key.removeprefix(SESSION_PREFIX))), None)
         return len(ended)
 
     async def _remove(self, user_id: str, keys: Sequence[str], last: Sequence[Operation]) -> bool:
@@ -185,32 +188,21 @@ class Sessions:
         await self.end(user_id, session_id)
 
     async def is_live(self, user_id: str, session_id: str) -> bool:
-        """Whether the session may be used: asked of storage at most once in CACHED_FOR by this process."""
-        known = self._cache.get(session_id)
-        if known is not None and known[1] > self._clock.now():
-            return known[0]
-        check = self._checks.get(session_id)
-        if check is None:  # many requests of one page load wait for one look
-            check = asyncio.ensure_future(self._look(user_id, session_id))
-            self._checks[session_id] = check
-            check.add_done_callback(lambda _: self._checks.pop(session_id, None))
-        return await asyncio.shield(check)
+        """Whether the session may be used. No storage call for one that this process knows and of whose account there was no notice."""
+        key, now = _cache_key(user_id, session_id), self._clock.now()
+        expires_at = await self._expiries.get(key, lambda: self._expiry(user_id, session_id))
+        if expires_at is not None and expires_at <= now:
+            self._expiries.forget(key)  # a refresh may have prolonged it since
+            expires_at = await self._expiries.get(key, lambda: self._expiry(user_id, session_id))
+        return expires_at is not None and expires_at > now
 
-    async def _look(self, user_id: str, session_id: str) -> bool:
-        before = self._cache.get(session_id)
+    async def _expiry(self, user_id: str, session_id: str) -> datetime | None:
         row = await self._tables.get(USERS, user_id, session_key(session_id))
-        live = row is not None and to_session(row).expires_at > self._clock.now()
-        meanwhile = self._cache.get(session_id)
-        if meanwhile is not before and meanwhile is not None:
-            return meanwhile[0]  # it was ended while we looked
-        self._remember(session_id, live)
-        return live
+        return to_session(row).expires_at if row is not None else None
 
-    def _remember(self, session_id: str, live: bool) -> None:
-        self._cache[session_id] = (live, self._clock.now() + CACHED_FOR)
-        self._cache.move_to_end(session_id)
-        if len(self._cache) > REMEMBERED:
-            self._cache.popitem(last=False)
+
+def _cache_key(user_id: str, session_id: str) -> str:
+    return f"{user_id}/{session_id}"
 
 
 def while_live(session_id: str | None) -> list[Operation]:

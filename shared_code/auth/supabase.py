@@ -16,11 +16,12 @@ from typing import Any
 
 from shared_code.clock import Clock
 from shared_code.errors import Unauthenticated
+from shared_code.lookups import Lookups
+from shared_code.storage.notices import Notices
 
 from .accounts import Accounts
 from .identities import Identities
 from .keys import VerificationKey
-from .lookups import Lookups
 from .models import Role
 from .remote_keys import RemoteKeys
 
@@ -115,15 +116,15 @@ class SupabaseVerifier:
 
 
 class Supabase:
-    def __init__(self, verifier: SupabaseVerifier, identities: Identities, accounts: Accounts, clock: Clock) -> None:
+    def __init__(self, verifier: SupabaseVerifier, identities: Identities, accounts: Accounts, clock: Clock, notices: Notices) -> None:
         self._verifier, self._identities, self._accounts = verifier, identities, accounts
         self.claims_issuer = verifier.claims_issuer
         self._mapped: Lookups[str] = Lookups(clock, kept=MAPPED_FOR, size=USERS_REMEMBERED)
-        self._roles: Lookups[Role] = Lookups(clock, kept=CACHED_FOR, size=USERS_REMEMBERED)
+        self._roles: Lookups[Role] = Lookups(clock, kept=CACHED_FOR, size=USERS_REMEMBERED, notices=notices)
 
     async def authenticate(self, token: str) -> tuple[str, Role]:
-        """The user's id and role. No storage call for a token and user seen in the last CACHED_FOR. Raises Unauthenticated and
-        Unavailable, as ``SupabaseVerifier.verify`` does."""
+        """The user's id and role. No storage call for a user that this process knows and of whom there was no notice. Raises
+        Unauthenticated and Unavailable, as ``SupabaseVerifier.verify`` does."""
         claims = await self._verifier.verify(token)
         for _ in range(2):  # the mapping may have outlived its account
             user_id = await self._mapped.get(claims.subject, lambda: self._identities.user_id(PROVIDER, claims.subject, claims.email))

@@ -76,7 +76,7 @@ class AiParts(MeteringParts):
         if not self.ai_configured:
             message = "No model is configured here: AI_MODELS, AZURE_OPENAI_ENDPOINT with AZURE_OPENAI_DEPLOYMENT, or OPENAI_API_KEY."
             raise NotConfigured(message, code="ai_not_configured")
-        return Directory(self.ai_catalogue, self.storage.tables, self.clock, self.ai_upstream)
+        return Directory(self.ai_catalogue, self.storage.tables, self.clock, self.notices, self.ai_upstream)
 
     @cached_property
     def ai(self) -> "Gateway":

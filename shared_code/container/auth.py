@@ -54,7 +54,7 @@ class AuthParts(MailParts):
     def sessions(self) -> "Sessions":
         from shared_code.auth.sessions import Sessions
 
-        return Sessions(self.storage.tables, self.clock)
+        return Sessions(self.storage.tables, self.clock, self.notices)
 
     @cached_property
     def verifier(self) -> "TokenVerifier":
@@ -106,6 +106,7 @@ class AuthParts(MailParts):
         return Directory(
             tables=self.storage.tables,
             clock=self.clock,
+            notices=self.notices,
             accounts=self.accounts,
             sessions=self.sessions,
             index=self.user_index,
@@ -145,6 +146,7 @@ class AuthParts(MailParts):
         return Recovery(
             tables=self.storage.tables,
             clock=self.clock,
+            notices=self.notices,
             accounts=self.accounts,
             registration=self.registration,
             sessions=self.sessions,
@@ -217,6 +219,7 @@ class AuthParts(MailParts):
         return ApiKeys(
             tables=self.storage.tables,
             clock=self.clock,
+            notices=self.notices,
             accounts=self.accounts,
             audit=self.audit,
             limiter=self.quick_limiter,
@@ -237,7 +240,7 @@ class AuthParts(MailParts):
         # https://supabase.com/docs/guides/auth/signing-keys
         keys = RemoteKeys("supabase", HttpJwks(f"{url}/auth/v1/.well-known/jwks.json").fetch, self.clock)
         identities = Identities(self.storage.tables, self.clock, self.audit, self.user_index)
-        return Supabase(SupabaseVerifier(keys, url=url, clock=self.clock), identities, self.accounts, self.clock)
+        return Supabase(SupabaseVerifier(keys, url=url, clock=self.clock), identities, self.accounts, self.clock, self.notices)
 
     @cached_property
     def audit_signer(self) -> "JwsSigner":

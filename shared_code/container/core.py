@@ -11,6 +11,7 @@ from shared_code.clock import Clock, SystemClock
 from shared_code.settings import Settings
 from shared_code.storage.events import Event, Events, InProcessEvents, QueueEvents
 from shared_code.storage.feeds import ChangeFeed
+from shared_code.storage.notices import Notices
 from shared_code.storage.ports import Storage
 from shared_code.web.idempotency import Idempotency
 
@@ -97,6 +98,11 @@ class Core:
         if name not in self._feeds:
             self._feeds[name] = ChangeFeed(self.storage.tables, self.clock, name)
         return self._feeds[name]
+
+    @cached_property
+    def notices(self) -> Notices:
+        """What other instances tell this one; one object, since it reads for all."""
+        return Notices(self.storage.tables, self.clock)
 
     @cached_property
     def idempotency(self) -> Idempotency:

@@ -10,6 +10,7 @@ from shared_code.ai.catalogue import Catalogue
 from shared_code.ai.directory import Directory
 from shared_code.clock import ManualClock
 from shared_code.errors import NotFound
+from shared_code.storage.notices import Notices
 from shared_code.storage.ports import Storage
 from tests.unit.ai.scripted import LARGE, Scripted, whole
 
@@ -20,7 +21,7 @@ NAMES = ["gpt-4o:latest", "a.b_c@2"]
 def instances(storage: Storage, name: str, monkeypatch: pytest.MonkeyPatch) -> list[Directory]:
     monkeypatch.setattr(directory, "TABLE", name)
     catalogue, clock, upstream = Catalogue([replace(LARGE, name=each) for each in NAMES]), ManualClock(), Scripted(whole())
-    return [Directory(catalogue, storage.tables, clock, upstream) for _ in range(3)]
+    return [Directory(catalogue, storage.tables, clock, Notices(storage.tables, clock), upstream) for _ in range(3)]
 
 
 def advance(instances: list[Directory], seconds: float) -> None:

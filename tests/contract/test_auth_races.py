@@ -15,6 +15,7 @@ from shared_code.auth.tables import USER_KEY, USERS
 from shared_code.clock import ManualClock
 from shared_code.errors import Conflict
 from shared_code.quick_limit import QuickLimiter
+from shared_code.storage.notices import Notices
 from shared_code.storage.ports import Storage, Where
 from tests.contract.conftest import eventually, outcomes
 
@@ -29,7 +30,10 @@ class NoTrail:
 def process(storage: Storage, clock: ManualClock) -> ApiKeys:
     accounts = Accounts(storage.tables, clock, admin_emails=frozenset(), trust_admin_emails=False)
     limiter = QuickLimiter(storage.tables, clock)
-    return ApiKeys(tables=storage.tables, clock=clock, accounts=accounts, audit=NoTrail(), limiter=limiter, rate=None)
+    notices = Notices(storage.tables, clock)
+    made = ApiKeys(tables=storage.tables, clock=clock, notices=notices, accounts=accounts, audit=NoTrail(), limiter=limiter, rate=None)
+    made.note_after = 0
+    return made
 
 
 async def account(storage: Storage, clock: ManualClock) -> str:

@@ -17,6 +17,7 @@ from shared_code.ai.service import Gateway
 from shared_code.ai.streams import Stream
 from shared_code.clock import ManualClock
 from shared_code.storage.memory import MemoryStorage
+from shared_code.storage.notices import Notices
 
 PRICE = Price(1_000_000, 500_000, 2_000_000)
 LARGE = Model("large", "openai", "large-2", "http://upstream.test/v1", price=PRICE, max_output_tokens=1000, vision=True)
@@ -177,14 +178,18 @@ class Stage:
 
     def another(self) -> Directory:
         """Another instance's."""
-        return Directory(self.directory._catalogue, self.storage.tables, self.clock, self.upstream)
+        return Directory(
+            self.directory._catalogue, self.storage.tables, self.clock, Notices(self.storage.tables, self.clock), self.upstream
+        )
 
 
 def stage(*steps: Step, catalogue: Catalogue | None = None, timeouts: Timeouts | None = None) -> Stage:
     clock, time = ManualClock(), [0.0]
     storage = MemoryStorage(clock)
     upstream, meter = Scripted(*steps), Notebook()
-    directory = Directory(Catalogue(MODELS) if catalogue is None else catalogue, storage.tables, clock, upstream)
+    directory = Directory(
+        Catalogue(MODELS) if catalogue is None else catalogue, storage.tables, clock, Notices(storage.tables, clock), upstream
+    )
     breakers = Breakers(lambda: time[0])
     gateway = Gateway(directory, Attempts(upstream, breakers, timeouts=timeouts, pause=0), meter)
     return Stage(upstream, meter, gateway, directory, clock, storage, breakers, time)

@@ -57,38 +57,40 @@ async def test_a_fallback_out_of_service_is_not_asked() -> None:
     assert [model.name for model in scene.directory.candidates(MODELS[0], sees=False)] == ["large", "sees"]
 
 
-async def test_reading_the_switches_costs_fresh_requests_nothing() -> None:
-    scene = stage(whole())
+def watch(scene: Stage) -> WatchedTables:
     tables = WatchedTables(scene.storage.tables)
-    scene.directory._tables = tables
+    scene.directory._tables = scene.directory._notices._tables = tables
+    return tables
+
+
+async def test_switches_are_read_again_only_where_there_was_notice() -> None:
+    scene = stage(whole())
     await scene.directory.find(None)
-    tables.calls.clear()
+    tables, other = watch(scene), scene.another()
     for _ in range(10):
         await scene.directory.find(None)
     assert tables.calls == []
     scene.clock.advance(5)
     await scene.directory.find(None)
-    assert scene.directory._reading is not None
-    await scene.directory._reading
-    assert tables.calls == ["query aimodels"], "behind the request"
+    assert tables.calls == ["query notices"]
+    await other.switch("small", enabled=False)
+    scene.clock.advance(5)
+    await scene.directory.find(None)
+    assert tables.calls == ["query notices"] * 2 + ["query aimodels"]
 
 
 async def test_while_storage_is_down_what_is_known_counts_for_a_while() -> None:
     scene = stage(whole())
     await scene.directory.find(None)
-    tables = WatchedTables(scene.storage.tables)
-    scene.directory._tables = tables
+    tables = watch(scene)
 
     def down(verb: str, table: str) -> None:
         raise StorageUnavailable("down")
 
     tables.before = down
-    scene.clock.advance(5)
+    scene.clock.advance(4.9)
     await scene.directory.find(None)
-    assert scene.directory._reading is not None
-    with pytest.raises(StorageUnavailable):
-        await scene.directory._reading
-    scene.clock.advance(5)
+    scene.clock.advance(0.1)
     with pytest.raises(StorageUnavailable):
         await scene.directory.find(None)
 

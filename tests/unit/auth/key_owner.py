@@ -14,6 +14,7 @@ class Owner:
 
     def __init__(self, app: App, client: httpx.AsyncClient, account: dict[str, Any]) -> None:
         self.app, self.client, self.id, self.token = app, client, account["user"]["id"], account["access_token"]
+        app.container.api_keys.note_after = 0
 
     async def make(self, **body: Any) -> httpx.Response:
         return await self.client.post("/api/auth/keys", json={"name": "CI", "scopes": ["files"], **body}, headers=bearer(self.token))
@@ -32,6 +33,8 @@ class Owner:
         return await self.client.delete(f"/api/auth/keys/{key_id}", headers=bearer(self.token))
 
     async def set(self, **values: Any) -> None:
+        """As an administrator on another instance does."""
+        await self.app.container.notices.post(self.id)
         await self.app.storage.tables.apply(USERS, self.id, Merge(USER_KEY, values))
 
 

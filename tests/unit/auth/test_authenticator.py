@@ -11,7 +11,7 @@ from shared_code.auth.tokens import KEYS_MAX_AGE, REFETCH_AFTER
 from shared_code.errors import Unauthenticated
 from shared_code.web.callers import Caller
 from tests.supabase import supabase
-from tests.unit.apps import App, bearer, make_app, me, register
+from tests.unit.apps import App, bearer, make_app, me, register, until
 
 OLD, NEW = keys.new_pem(), keys.new_pem()
 
@@ -39,16 +39,26 @@ async def test_what_is_warm_asks_no_storage() -> None:
         async with app.client() as client:
             token = (await register(client))["access_token"]
             key = (await client.post("/api/auth/keys", json={"name": "k", "scopes": ["ai"]}, headers=bearer(token))).json()["key"]
-        authenticate = TokenAuthenticator(app.container).authenticate
-        for credentials in (token, key, project.token()):
+        app.container.api_keys.note_after = 0
+        authenticate, presented = TokenAuthenticator(app.container).authenticate, (token, key, project.token())
+        users = [(await authenticate(credentials)).user_id for credentials in presented]
+        await until(lambda: not app.container.api_keys._notes)
+        app.tables.calls.clear()
+        for seconds in (4.9, 0.1, 4.9, 60, 400):
+            app.clock.advance(seconds)
+            for credentials in presented[:1] + presented[2:]:
+                await authenticate(credentials)
+        assert app.tables.calls == ["query notices"] * 3, "one call for all of them, after five seconds each"
+        await authenticate(key)
+        await until(lambda: not app.container.api_keys._notes)
+        assert app.tables.calls[3:] == ["write users"], "when it was used, noted behind the request"
+        app.tables.calls.clear()
+        for user_id in users[1:]:
+            await app.container.notices.post(user_id)
+        app.clock.advance(5)
+        for credentials in presented:
             await authenticate(credentials)
-            app.tables.calls.clear()
-            app.clock.advance(4.9)
-            await authenticate(credentials)
-            assert app.tables.calls == []
-            app.clock.advance(0.1)
-            await authenticate(credentials)
-            assert 1 <= len([call for call in app.tables.calls if call == "get users"]) <= 2
+        assert app.tables.calls.count("get users") == 4, "there was notice: of a session, of a key and its user, of a user"
 
 
 @pytest.mark.parametrize("credentials", ["lyd", "LYD_x", "lyr_x", "x"])

@@ -50,11 +50,12 @@ async def furnish(app: App, email: str) -> dict[str, Any]:
 
 
 async def held(storage: Storage, account: dict[str, Any]) -> list[str]:
-    """Every row and blob that has to do with an account, but for the trail, which outlives it, and what mail has sent."""
+    """Every row and blob that has to do with an account, but for the trail, which outlives it, what mail has sent, and notices that
+    something of it changed, which the nightly purge collects."""
     user_id, email = account["id"], account["user"]["email"]
     found = []
     for table in await storage.tables.list_tables():
-        if not table.startswith(("audit20", "auditheads", "limits", "mail")):
+        if not table.startswith(("audit20", "auditheads", "limits", "mail", "notices")):
             for row in await storage.tables.query(table, limit=1000):
                 text = f"{row.partition} {row.key} {sorted(row.values.items(), key=lambda item: item[0])}"
                 if user_id in text or email in text:

@@ -10,6 +10,7 @@ from shared_code.auth.sessions import Sessions
 from shared_code.clock import ManualClock
 from shared_code.errors import StorageUnavailable
 from shared_code.storage.memory_tables import MemoryTables
+from shared_code.storage.notices import Notices
 from tests.unit.apps import WatchedTables, start_session, until
 
 CLIENT = Client("desktop", "192.0.2.1")
@@ -27,7 +28,7 @@ def tables() -> WatchedTables:
 
 @pytest.fixture
 def made(tables: WatchedTables, clock: ManualClock) -> Sessions:
-    return Sessions(tables, clock)  # type: ignore[arg-type]  # what it lacks it passes on
+    return Sessions(tables, clock, Notices(tables, clock))  # type: ignore[arg-type]  # what it lacks it passes on
 
 
 async def test_one_look_in_five_seconds(made: Sessions, tables: WatchedTables, clock: ManualClock) -> None:
@@ -39,7 +40,7 @@ async def test_one_look_in_five_seconds(made: Sessions, tables: WatchedTables, c
     assert len(tables.calls) == 1
     clock.advance(1)
     assert await made.is_live("ada", session.id)
-    assert len(tables.calls) == 2
+    assert tables.calls == ["get users", "query notices"], "nothing was heard of it"
 
 
 async def test_a_page_load_waits_for_one_look(made: Sessions, tables: WatchedTables) -> None:
@@ -47,7 +48,7 @@ async def test_a_page_load_waits_for_one_look(made: Sessions, tables: WatchedTab
     tables.calls.clear()
     assert await asyncio.gather(*(made.is_live("ada", session.id) for _ in range(30))) == [True] * 30
     assert len(tables.calls) == 1
-    assert not made._checks
+    assert not made._expiries._looks
 
 
 async def test_a_session_belongs_to_its_user(made: Sessions) -> None:
@@ -94,8 +95,10 @@ async def test_storage_that_is_down_is_not_remembered(made: Sessions, tables: Wa
     assert await made.is_live("ada", session.id)
 
 
-async def test_memory_is_bounded(made: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_is_bounded(tables: WatchedTables, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "REMEMBERED", 3)
-    for number in range(10):
-        await made.is_live("ada", str(number))
-    assert list(made._cache) == ["7", "8", "9"]
+    made = Sessions(tables, clock, Notices(tables, clock))  # type: ignore[arg-type]  # as above
+    started = [(await start_session(made, "ada", CLIENT))[0].id for _ in range(10)]
+    for session_id in started:
+        assert await made.is_live("ada", session_id)
+    assert list(made._expiries._found) == [f"ada/{session_id}" for session_id in started[-3:]]

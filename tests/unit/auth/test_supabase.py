@@ -36,6 +36,10 @@ class Rig:
         found: dict[str, Any] = answer.json()
         return found
 
+    async def changed_elsewhere(self, user: dict[str, Any], **values: Any) -> None:
+        await self.app.container.notices.post(user["id"])
+        await self.app.storage.tables.apply(USERS, user["id"], Merge(USER_KEY, values))
+
     async def users(self) -> list[str]:
         return [row.partition for row in await self.app.storage.tables.query(USERS) if row.key == USER_KEY]
 
@@ -255,7 +259,7 @@ async def test_the_role_is_our_rows(rig: Rig) -> None:
     user = await rig.user(token)
     path = "/api/files/stats?scope=all"
     assert (await rig.client.get(path, headers=bearer(token))).status_code == 403
-    await rig.app.storage.tables.apply(USERS, user["id"], Merge(USER_KEY, {"role": "admin"}))
+    await rig.changed_elsewhere(user, role="admin")
     rig.app.clock.advance(5)
     assert (await rig.client.get(path, headers=bearer(token))).status_code == 200
 
@@ -263,7 +267,7 @@ async def test_the_role_is_our_rows(rig: Rig) -> None:
 async def test_disabled_within_five_seconds(rig: Rig) -> None:
     token = rig.project.token()
     user = await rig.user(token)
-    await rig.app.storage.tables.apply(USERS, user["id"], Merge(USER_KEY, {"disabled": True}))
+    await rig.changed_elsewhere(user, disabled=True)
     rig.app.clock.advance(5)
     assert await rig.status(token) == INVALID
     assert len(await rig.users()) == 1
@@ -284,6 +288,7 @@ async def test_an_account_that_another_process_removed_wholly(rig: Rig) -> None:
     """Whose account it was is remembered here for an hour, but not believed."""
     token = rig.project.token(sub=SUBJECT)
     user = await rig.user(token)
+    await rig.app.container.notices.post(user["id"])
     await rig.app.storage.tables.batch(USERS, user["id"], [Delete(USER_KEY), Delete(IDENTITY_KEY)])
     await rig.app.storage.tables.apply(IDENTITIES, f"supabase:{SUBJECT}", Delete(IDENTITY_KEY))
     rig.app.clock.advance(5)

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from shared_code.auth.lookups import Lookups
 from shared_code.clock import ManualClock
 from shared_code.errors import StorageUnavailable
+from shared_code.lookups import Lookups
 from tests.unit.apps import until
 
 
