@@ -86,8 +86,9 @@ def main(count: int) -> None:
         note("a process's first request", [asyncio.run(ask(Target("", several.url, several.keys[:1]), proxy))])
         for what in ("API key", "session"):
             token = register(app, 1)[0]
-            key = call(f"{app.url}/api/auth/keys", token, b'{"name": "bench", "scopes": ["ai"]}')["key"]
-            target = Target("Lydian", several.url, [key if what == "API key" else token])
+            if what == "API key":
+                token = call(f"{app.url}/api/auth/keys", token, b'{"name": "bench", "scopes": ["ai"]}')["key"]
+            target = Target("Lydian", several.url, [token])
             note(f"{what}: an account's first", [asyncio.run(ask(target, proxy))])
             most = max(most, note(f"{what}: {count} more", asyncio.run(ask_often(target, proxy, count))))
             for pause, times in PAUSES:

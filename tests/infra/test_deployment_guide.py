@@ -13,6 +13,7 @@ from shared_code.chat import finishing, running
 from shared_code.files import incoming
 from shared_code.payments import signatures
 from shared_code.settings import declared
+from shared_code.storage import notices
 from tests.infra.bicep import INFRA, ROOT, every, read
 
 GUIDE = ROOT / "docs/deployment.md"
@@ -215,7 +216,7 @@ def test_figures_in_diagrams_are_the_codes() -> None:
     host = json.loads((ROOT / "host.json").read_text())
     jobs = "".join((ROOT / f"functions/{name}/jobs.py").read_text() for name in ("auth", "chat", "payments"))
     facts = {
-        "cached for 5 s at most": sessions.CACHED_FOR == api_keys.CACHED_FOR == timedelta(seconds=5),
+        "notices of changes, 5 s old at most": sessions.CACHED_FOR == api_keys.CACHED_FOR == notices.FRESH == timedelta(seconds=5),
         "2 MiB blocks, two in flight": (incoming.BLOCK_BYTES, incoming.IN_FLIGHT) == (2 * 1024 * 1024, 2),
         "five failures": host["extensions"]["queues"]["maxDequeueCount"] == 5,
         "twice a second at most": running.FLUSH == 0.5,
