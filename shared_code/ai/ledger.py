@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
@@ -23,7 +23,7 @@ from shared_code.storage.ports import AlreadyExists, EtagMismatch, Insert, Missi
 from . import reckoning
 from .known import REFRESHED, STALE, Known
 from .ports import PlanBudgets, UsageNotes
-from .reckoning import Ask, Granted, Reckoned, Refused, Settlement
+from .reckoning import Ask, Granted, Order, Reckoned, Refused, Rest, SetBudget, Settlement, Touch
 from .spending import ACCOUNT_KEY, DAY_PREFIX, TABLE, USER, Account, account_values, day_values, milliseconds, next_month, to_account
 
 log = structlog.get_logger("lydian.ai")
@@ -32,26 +32,6 @@ TRIES = 12
 REMEMBERED = 5_000
 IDLE = 3.0
 """Seconds without a request after which an account's slice is given back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """Book what waits, and renew the lease. ``look``: read the row in any case."""
-
-    look: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SetBudget:
-    micro: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Give back the slice: it counts as held, and nobody draws on it any more."""
-
-
-Order = Ask | Touch | SetBudget | Rest
 
 
 class Ledger:

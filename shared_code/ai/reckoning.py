@@ -48,6 +48,27 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Touch:
+    """Book what waits, and renew the lease. ``look``: read the row in any case."""
+
+    look: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetBudget:
+    micro: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Give back the slice: it counts as held, and nobody draws on it any more."""
+
+
+Order = Ask | Touch | SetBudget | Rest
+"""What an instance may want of an account's row; all that wait are served by one write."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """One request's end: what it cost, to whom. Booked exactly once."""
 
