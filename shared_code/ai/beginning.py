@@ -1,7 +1,8 @@
 """The beginning of a stream: one that breaks off, or fails, before its first piece can still be had from another model."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
 
 from .frames import data_of, object_of
 from .ports import Answer, NoAnswer, Refusal
@@ -51,7 +52,7 @@ async def begun(answer: Answer, within: float) -> Begun:
             if chunk is None:
                 raise NoAnswer("its stream ended before it began")
             if b'"error"' in chunk[:200]:
-                _refuse(chunk)
+                _refuse(chunk, event=answer.content_type.startswith("text/event-stream"))
     except BaseException:
         await found.aclose()
         raise
@@ -64,10 +65,17 @@ async def _first(chunks: AsyncGenerator[bytes, None]) -> bytes | None:
     return None
 
 
-def _refuse(chunk: bytes) -> None:
-    """Raises Refusal for a first event that is an error: what would have been its status came too late to be one."""
+def _refuse(chunk: bytes, *, event: bool) -> None:
+    """Raises Refusal for a first event that is an error: what would have been its status came too late to be one. Or for a whole
+    answer that is one, in place of the stream."""
     frame, _, _ = chunk.partition(b"\n\n")
-    found = object_of(data_of(frame + b"\n\n"))
-    error = found.get("error") if found else None
-    if error and not (found or {}).get("choices"):
+    found = object_of(data_of(frame + b"\n\n") if event else chunk)
+    if found is not None:
+        refuse_error(found)
+
+
+def refuse_error(answer: Mapping[str, Any]) -> None:
+    """Raises Refusal for an error that some servers send under the status of a success."""
+    error = answer.get("error")
+    if error and not any(answer.get(name) for name in ("choices", "output", "data", "status")):
         raise Refusal(500, error if isinstance(error, dict) else {"message": str(error)})

@@ -52,6 +52,8 @@ def object_of(data: bytes) -> dict[str, Any] | None:
     """The JSON object that the data is; None for anything else."""
     try:
         found = json.loads(data)
+    except UnicodeDecodeError:  # clients show what is wrong in place of a broken character, and the rest
+        return object_of(data.decode("utf-8", "replace").encode())
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

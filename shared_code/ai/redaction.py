@@ -10,7 +10,12 @@ _IN_BYTES = re.compile(_IDS.pattern.encode())
 
 
 def redacted(error: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _IDS.sub(r"\1***", value) if isinstance(value, str) else value for name, value in error.items()}
+    """Its texts are such as can be stored: half a UTF-16 pair, which JSON can hold, is no character."""
+    return {name: _IDS.sub(r"\1***", _text(value)) if isinstance(value, str) else value for name, value in error.items()}
+
+
+def _text(value: str) -> str:
+    return value if value.isascii() else value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def redacted_frame(frame: bytes) -> bytes:

@@ -39,6 +39,10 @@ class Request:
         return self.members.get("stream") is True
 
     @property
+    def choices(self) -> int:
+        return self.members.get("n") or 1
+
+    @property
     def size(self) -> int:
         """Characters of the body, about."""
         return sum(map(len, self.texts.values()))

@@ -11,11 +11,12 @@ from shared_code.errors import Busy, UpstreamFailed, UpstreamTimeout
 
 from . import requests
 from .attempts import Attempts, to_domain
+from .beginning import refuse_error
 from .charge import Charge
 from .directory import Directory
 from .estimate import worst_case
 from .models import Kind, Model, Spender, Usage
-from .ports import Answer, Meter, NoAnswer
+from .ports import Answer, Meter, NoAnswer, Refusal
 from .reported import reported
 from .requests import Request
 from .room import Held, Room
@@ -88,7 +89,11 @@ class Gateway:
             await answer.aclose()
             raise UpstreamFailed("The model's provider does not stream.")
         charge.answering(model)
-        watcher: Watcher = ResponsesWatcher() if request.operation == "responses" else ChatWatcher(hide_usage=not request.wants_usage)
+        watcher: Watcher
+        if request.operation == "responses":
+            watcher = ResponsesWatcher()
+        else:
+            watcher = ChatWatcher(hide_usage=not request.wants_usage, choices=request.choices)
         return Stream(model, answer, watcher, charge, until=until)
 
     async def _whole(self, model: Model, answer: Answer, charge: Charge) -> Whole:
@@ -109,8 +114,11 @@ class Gateway:
                 found = json.loads(body) if len(body) <= _INLINE else await asyncio.to_thread(json.loads, body)
             if not isinstance(found, dict):
                 raise ValueError
+            refuse_error(found)
         except TimeoutError:
             raise UpstreamTimeout("The model's provider did not end its answer in time.") from None
+        except Refusal as refusal:
+            raise to_domain(refusal) from None
         except NoAnswer as error:
             charge.begin(charge.unseen())  # it had begun to answer: the work was done, and is billed
             raise to_domain(error) from None

@@ -6,8 +6,10 @@ Bodies go through it as bytes, both ways: its models would cost more than all th
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -241,10 +243,24 @@ def _error_of(response: "httpx2.Response") -> Mapping[str, Any]:
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds: Azure and OpenAI also say milliseconds."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        if name not in headers:
+            continue
         try:
             seconds = float(headers[name]) * unit
-        except (KeyError, ValueError):  # a date, perhaps: the next attempt's own pause will do
-            continue
+        except ValueError:
+            found = _seconds_until(headers[name])
+            if found is None:
+                continue  # the next attempt's own pause will do
+            seconds = found
         if 0 <= seconds < 86_400:
             return seconds
     return None
+
+
+def _seconds_until(date: str) -> float | None:
+    """Proxies in front of providers say when, instead of how long (RFC 9110, 10.2.3)."""
+    try:
+        seconds = parsedate_to_datetime(date).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return seconds if seconds > 0 else None

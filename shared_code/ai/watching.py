@@ -2,7 +2,7 @@
 error says of the operator's account."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,10 @@ class Passed:
     last: bytes | None = None
 
 
+_SHOWN = ("content", "refusal")
+"""Who declines says so in a member of its own, and nothing else."""
+
+
 class Watcher(ABC):
     """``failed``: the provider ended its stream with an error, which is among ``last``."""
 
@@ -38,9 +42,22 @@ class Watcher(ABC):
         """From now on ``take_text`` has what was said."""
         self._text = []
 
-    def take_text(self) -> str:
+    def take_text(self, *, last: bool = False) -> str:
+        """What was said since it was last asked, as text that can be stored and sent. ``last``: nothing more comes."""
         text = "".join(self._text or ())
         self._text = []
+        return text if text.isascii() else self._whole(text, last=last)
+
+    def _whole(self, text: str, *, last: bool) -> str:
+        """Servers that cut their text in UTF-16 escape the halves of a pair (an emoji's) in two deltas: the first waits for the second. A
+        half that stays alone is no character, and no UTF-8 can be made of it."""
+        if not last and "\ud800" <= text[-1] <= "\udbff":
+            self._text = [text[-1]]
+            text = text[:-1]
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         return text
 
     def feed(self, chunk: bytes) -> Passed:
@@ -75,16 +92,17 @@ class Watcher(ABC):
 
 
 class ChatWatcher(Watcher):
-    """``hide_usage``: it was us who asked for the usage, so that its chunk is not for the client."""
+    """``hide_usage``: it was us who asked for the usage, so that its chunk is not for the client. ``choices``: how many were asked for."""
 
-    def __init__(self, *, hide_usage: bool) -> None:
+    def __init__(self, *, hide_usage: bool, choices: int = 1) -> None:
         super().__init__()
-        self._hide_usage = hide_usage
+        self._hide_usage, self._choices = hide_usage, choices
+        self._finished = set[int]()
 
     def end(self) -> bytes | None:
-        # Some servers send no [DONE]; one without a reason to finish was cut off.
+        # Some servers send no [DONE]; one that has not given a reason to finish for each choice was cut off.
         rest = self._splitter.rest.strip()
-        return DONE if rest == b"data: [DONE]" or (not rest and self.finish_reason is not None) else None
+        return DONE if rest == b"data: [DONE]" or (not rest and len(self._finished) >= self._choices) else None
 
     def error(self, error: LydianError) -> bytes:
         return event("error", {"error": error_object(error)})
@@ -114,10 +132,13 @@ class ChatWatcher(Watcher):
     def _choice(self, choice: Any) -> None:
         if not isinstance(choice, dict):
             return
-        first = choice.get("index", 0) == 0
+        index = choice.get("index")
+        first = not index  # who makes one only may leave it out
         reason = choice.get("finish_reason")
-        if isinstance(reason, str) and (first or self.finish_reason is None):
-            self.finish_reason = reason
+        if isinstance(reason, str):
+            self._finished.add(index if type(index) is int else 0)
+            if first or self.finish_reason is None:
+                self.finish_reason = reason
         delta = choice.get("delta")
         for name, value in delta.items() if isinstance(delta, dict) else ():
             if name == "tool_calls":
@@ -126,7 +147,8 @@ class ChatWatcher(Watcher):
                     if isinstance(function, dict):
                         self._said(f"{function.get('name') or ''}{function.get('arguments') or ''}", shown=False)
             elif name != "role":
-                self._said(value, shown=first and name == "content")
+                for text in _texts(value):
+                    self._said(text, shown=first and name in _SHOWN)
 
 
 class ResponsesWatcher(Watcher):
@@ -171,6 +193,12 @@ class ResponsesWatcher(Watcher):
             self.failed = redacted({name: found.get(name) for name in ("message", "code", "param")})
             return Passed(last=redacted_frame(frame))
         return True
+
+
+def _texts(value: Any) -> Iterator[Any]:
+    """A delta's text; also where it is a list of parts (Mistral's models that reason send one)."""
+    for each in value if isinstance(value, list) else (value,):
+        yield each.get("text") if isinstance(each, dict) else each
 
 
 def error_object(error: LydianError) -> dict[str, Any]:

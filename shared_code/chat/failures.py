@@ -1,5 +1,7 @@
 """Why an answer failed, as it is stored, and as the error that it was: whoever follows it later is told the same."""
 
+import re
+
 from shared_code import errors
 
 from .models import Failure
@@ -20,7 +22,8 @@ _KINDS: dict[str, type[errors.LydianError]] = {
     "error": errors.LydianError,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
-MAX_DETAIL = 2000
+MAX_DETAIL, MAX_CODE = 2000, 64
+_NO_WORD = re.compile(r"[^A-Za-z0-9_.:-]+")
 
 INTERRUPTED = Failure("unavailable", "answer_interrupted", "The server that wrote this answer stopped; this is the text so far.")
 INTERNAL = Failure("error", "internal_error", "Something went wrong on our side.")
@@ -31,7 +34,8 @@ def to_failure(error: BaseException) -> Failure:
     if not isinstance(error, errors.LydianError):
         return INTERNAL
     kind = next(_NAMES[each] for each in type(error).__mro__ if each in _NAMES)
-    return Failure(kind, error.code, error.message[:MAX_DETAIL])
+    code = _NO_WORD.sub("_", error.code)[:MAX_CODE]  # a provider's may be any text; an import takes words (``import_schemas.py``)
+    return Failure(kind, code, error.message[:MAX_DETAIL])
 
 
 def to_error(failure: Failure) -> errors.LydianError:

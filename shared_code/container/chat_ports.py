@@ -63,6 +63,8 @@ class _GatewayAnswer:
         async for _ in self._frames:
             if text := stream.watcher.take_text():
                 yield text
+        if text := stream.watcher.take_text(last=True):
+            yield text
         if stream.failure is not None:
             raise stream.failure
 

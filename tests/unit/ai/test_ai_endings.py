@@ -225,6 +225,13 @@ async def test_a_stream_that_fails_before_it_says_anything_is_had_from_another(p
     assert booked(scene) == ("small", REPORTED)
 
 
+async def test_an_error_in_place_of_a_stream_is_had_from_another() -> None:
+    failed = [Reply([b'{"error": {"message": "overloaded"}}'], "application/json") for _ in range(3)]
+    scene = stage(*failed, Reply(HELLO))
+    assert (await collect((await opened(scene)).frames()))[-1] == DONE
+    assert scene.upstream.models == ["large"] * 3 + ["small"]
+
+
 async def test_who_thinks_for_long_is_believed() -> None:
     think = asyncio.Event()
     scene = stage(Reply([think.wait, *HELLO]), timeouts=Timeouts(first=0.001))

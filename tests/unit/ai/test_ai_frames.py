@@ -84,3 +84,49 @@ def test_tool_calls_and_further_choices_count_but_are_no_text() -> None:
 )
 def test_what_is_not_understood_is_passed_on(odd: bytes) -> None:
     assert ChatWatcher(hide_usage=True).feed(odd).now == odd
+
+
+def said(*frames: bytes) -> str:
+    watcher, text = ChatWatcher(hide_usage=True), ""
+    watcher.keep_text()
+    for each in frames:
+        watcher.feed(each)
+        text += watcher.take_text()
+    return text + watcher.take_text(last=True)
+
+
+def content(escaped: str) -> bytes:
+    return b'data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}\n\n' % escaped.encode()
+
+
+def test_an_emoji_that_comes_in_two_halves_is_one_character() -> None:
+    assert said(content("a\\ud83d"), content("\\ude00b")) == "a\U0001f600b"
+
+
+@pytest.mark.parametrize("frames", [[content("a\\ud83d")], [content("a"), content("\\ude00")], [content("\\ud83d"), content("b")]])
+def test_half_a_pair_that_stays_alone_is_shown_as_broken(frames: list[bytes]) -> None:
+    text = said(*frames)
+    assert "\ufffd" in text
+    assert text.encode(), "no half is left in it"
+
+
+def test_a_broken_character_does_not_take_the_text_around_it_along() -> None:
+    assert said(b'data: {"choices":[{"index":0,"delta":{"content":"a\xff"}}]}\n\n', content("b")) == "a\ufffdb"
+
+
+def test_text_in_parts_a_refusal_and_choices_without_a_number() -> None:
+    parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": "Hel"}]
+    frames = [frame({"choices": [{"delta": {"content": parts}}]}), frame({"choices": [{"index": None, "delta": {"refusal": "lo"}}]})]
+    assert said(*frames) == "Hello"
+
+
+def test_of_several_choices_each_must_have_finished_where_nothing_says_done() -> None:
+    def finished(index: int) -> bytes:
+        return frame({"choices": [{"index": index, "delta": {}, "finish_reason": "stop"}]})
+
+    watcher = ChatWatcher(hide_usage=True, choices=2)
+    watcher.feed(finished(0))
+    watcher.feed(frame({"choices": [{"index": 1, "delta": {"content": "cut he"}}]}))
+    assert watcher.end() is None
+    watcher.feed(finished(1))
+    assert watcher.end() == DONE

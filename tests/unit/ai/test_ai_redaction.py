@@ -68,3 +68,9 @@ async def test_events_of_the_responses_api(event: dict[str, Any]) -> None:
 def test_words_are_no_accounts() -> None:
     message = "An org-wide, org-chart-like or proj_name is none; nor is borg-" + "a" * 24
     assert Refusal(400, {"message": message, "param": None}).error == {"message": message, "param": None}
+
+
+async def test_half_a_character_in_a_providers_words() -> None:
+    with pytest.raises(RateLimited) as refused:
+        await stage(Refusal(429, {"message": "limit \ud83d", "code": "c"}, 60)).gateway.answer(ADA, requests.read("chat", chat()))
+    assert refused.value.message == "limit \ufffd"

@@ -1,8 +1,10 @@
 """The SDK's requests as they leave the house, and what comes back."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from email.utils import formatdate
 from typing import Any
 
 import httpx2
@@ -122,7 +124,7 @@ async def test_an_identity_without_token_is_a_failure_without_details() -> None:
             3,
         ),
         (httpx2.Response(429, json={"error": {}}, headers={"retry-after-ms": "250", "retry-after": "9"}), {}, 0.25),
-        (httpx2.Response(500, text="<html>nginx</html>", headers={"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}), {}, None),
+        (httpx2.Response(500, text="<html>nginx</html>", headers={"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}), {}, None),
         (httpx2.Response(400, json={"error": "plain"}), {"message": "plain"}, None),
         (httpx2.Response(400, json=["no object"], headers={"retry-after": "-1"}), {}, None),
         (httpx2.Response(302, headers={"location": "https://evil.test"}), {}, None),
@@ -134,6 +136,15 @@ async def test_a_refusal(response: httpx2.Response, error: dict[str, str], after
         await wire.upstream().send(OPENAI, "chat", BODY, within=5)
     assert (raised.value.status, raised.value.error, raised.value.retry_after) == (response.status_code, error, after)
     assert len(wire.requests) == 1, "neither the SDK's retries nor redirects"
+
+
+@pytest.mark.parametrize(("date", "within"), [(formatdate(time.time() + 60, usegmt=True), (50, 61)), ("Wed, 99 Oct", None)])
+async def test_a_date_says_when_to_come_again(date: str, within: tuple[float, float] | None) -> None:
+    wire = Wire(lambda _: httpx2.Response(429, json={}, headers={"retry-after": date}))
+    with pytest.raises(Refusal) as raised:
+        await wire.upstream().send(OPENAI, "chat", BODY, within=5)
+    after = raised.value.retry_after
+    assert after is None if within is None else within[0] < (after or 0) <= within[1]
 
 
 @pytest.mark.parametrize(

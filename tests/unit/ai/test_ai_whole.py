@@ -57,6 +57,21 @@ async def test_an_answer_that_is_no_object(body: bytes) -> None:
     assert booked(scene)[0] is None
 
 
+@pytest.mark.parametrize("error", [{"message": "overloaded", "code": 502}, "overloaded"])
+async def test_an_error_under_the_status_of_a_success_is_an_error_and_costs_nothing(error: Any) -> None:
+    scene = stage(whole({"error": error}))
+    with pytest.raises(UpstreamFailed, match="overloaded") as raised:
+        await scene.gateway.answer(ADA, requests.read("chat", chat()))
+    assert raised.value.extra["error"]["message"] == "overloaded"
+    await until(lambda: scene.meter.booked)
+    assert booked(scene)[0] is None
+
+
+async def test_an_answer_that_has_an_error_beside_what_it_says_is_an_answer() -> None:
+    scene = stage(whole({"object": "response", "status": "incomplete", "error": None, "output": []}))
+    assert isinstance(await scene.gateway.answer(ADA, requests.read("chat", chat())), Whole)
+
+
 async def test_an_answer_in_one_piece_that_breaks_off_or_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = stage(Reply([b"{", NoAnswer("it broke off")], "application/json"))
     with pytest.raises(UpstreamFailed):

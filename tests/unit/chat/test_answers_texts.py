@@ -1,0 +1,40 @@
+"""What chat makes of a model's stream: text that can be stored, searched and exported, whatever its server sends."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from shared_code.chat.failures import to_failure
+from shared_code.chat.import_schemas import ImportedError
+from shared_code.chat.ports import Payer, Prompt, Text, Turn
+from shared_code.container.chat_ports import GatewayAnswers
+from shared_code.errors import InvalidRequest
+from tests.unit.ai.scripted import DONE, Reply, finish, stage
+
+HALF, OTHER = "\\ud83d", "\\ude00"
+
+
+def escaped(text: str) -> bytes:
+    return b'data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}\n\n' % text.encode()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [(["a" + HALF, OTHER + "b"], "a\U0001f600b"), (["a", HALF, "b"], "a\ufffdb"), (["a" + HALF], "a\ufffd")],
+)
+async def test_halves_of_characters(pieces: list[str], said: str) -> None:
+    scene = stage(Reply([*map(escaped, pieces), finish(), DONE]))
+    answers = GatewayAnswers(cast("Any", SimpleNamespace(ai=scene.gateway)))
+    answer = await answers.ask(Prompt(Payer("ada"), "large", None, [Turn("user", (Text("Hi"),))]))
+    texts = [text async for text in answer.texts()]
+    assert "".join(texts) == said
+    assert all(text.encode() for text in texts)
+    assert (await answer.close()).finish_reason == "stop"
+
+
+@pytest.mark.parametrize("code", ["context_length_exceeded", "Not a word!", "é" * 100, "x" * 100])
+def test_a_providers_code_is_one_that_an_import_takes(code: str) -> None:
+    failure = to_failure(InvalidRequest("no", code=code))
+    assert ImportedError(kind=failure.kind, code=failure.code, detail=failure.detail).code == failure.code
+    assert failure.code == code or code != "context_length_exceeded"
