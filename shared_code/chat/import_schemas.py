@@ -74,6 +74,7 @@ class ImportedConversation(BaseModel):
     system: System | None = None
     archived: bool = False
     head_id: Id | None = None
+    created_at: Moment | None = Field(None, description="left out: now")
 
 
 class ImportRequest(BaseModel):

@@ -51,11 +51,12 @@ class Importing:
         comes last: an import that dies is in no list, and what it has left is removed by the sweep."""
         await self._limiter.take("chat_import", owner_id, self._rate)
         sources = document.messages
-        self._check_times(sources)
+        self._check_times(document)
         parents = _parents(sources)
         placement = await asyncio.to_thread(place_all, parents)
         now = self._clock.now()
-        conversation_id = ids.new_id(now)
+        created_at = document.conversation.created_at or now
+        conversation_id = ids.new_id(created_at)  # ids are in order of time
         messages = self._numbered(conversation_id, sources, parents, placement)
         head = document.conversation.head_id
         numbers = {source.id: number for number, source in enumerate(sources)}
@@ -72,9 +73,9 @@ class Importing:
             system=given.system,
             archived=given.archived,
             head_id=shown,
-            created_at=now,
+            created_at=created_at,
             updated_at=now,
-            activity=conversation_id,
+            activity=ids.new_id(now),
             segments=len(placement.ancestry),
         )
         await note_remains(self._tables, self._clock, owner_id, conversation_id)
@@ -90,9 +91,11 @@ class Importing:
             pass  # the next answer has it taken in
         return conversation
 
-    def _check_times(self, sources: Sequence[ImportedMessage]) -> None:
+    def _check_times(self, document: ImportRequest) -> None:
         latest = self._clock.now() + timedelta(days=1)
-        for number, source in enumerate(sources):
+        if (created_at := document.conversation.created_at) is not None and created_at > latest:
+            raise _refused("This conversation is from the future.", "invalid_time", ("body", "conversation", "created_at"))
+        for number, source in enumerate(document.messages):
             if source.created_at > latest:
                 raise _refused("This message is from the future.", "invalid_time", ("body", "messages", number, "created_at"))
 

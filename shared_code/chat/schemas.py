@@ -157,6 +157,8 @@ class SearchLimits(BaseModel):
     messages_waiting: int = Field(description="too new: not in the index yet, and too many to look at one by one")
     messages_dropped: int = Field(description="too old: the index holds about 16 million characters")
     messages_cut: int = Field(description="of these only the first 20,000 characters were looked through")
+    titles_searched: int
+    older_titles: bool = Field(description="there are older conversations, whose titles were not: the newest 500 are, and as many archived")
 
 
 class SearchResponse(BaseModel):
@@ -212,6 +214,8 @@ def search_fields(found: Found, next_cursor: str | None) -> dict[str, Any]:
         "messages_waiting": found.waiting,
         "messages_dropped": found.dropped,
         "messages_cut": found.cut,
+        "titles_searched": found.titles,
+        "older_titles": found.older_titles,
     }
     return {"items": [_hit(hit) for hit in found.hits], "next_cursor": next_cursor, "limits": limits}
 

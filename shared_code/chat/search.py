@@ -1,7 +1,8 @@
 """Finding conversations and messages: every word must occur, wherever in a word, in whatever case.
 
 It looks through the user's index and what waits to be taken in, so that what was said a moment ago is found, and never shows
-what has been deleted: each hit's conversation is looked up before it is shown. Titles are those of the newest 1,000 conversations.
+what has been deleted: each hit's conversation is looked up before it is shown. Titles are those of the newest 500 conversations, and of
+the newest 500 archived ones.
 """
 
 import asyncio
@@ -41,7 +42,8 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class Found:
     """``messages`` were looked through; ``waiting`` more wait for the index and were not; ``dropped`` are too old for it; of
-    ``cut`` only the beginning was looked through. ``position``: where the next page goes on, None at the end."""
+    ``cut`` only the beginning was looked through. ``titles`` were, and if there are ``older_titles``, those were not. ``position``:
+    where the next page goes on, None at the end."""
 
     hits: Sequence[Hit]
     position: str | None
@@ -49,6 +51,8 @@ class Found:
     waiting: int
     dropped: int
     cut: int
+    titles: int
+    older_titles: bool
 
 
 class Search:
@@ -67,7 +71,7 @@ class Search:
     async def _find(self, owner_id: str, words: Sequence[str], after: str | None, limit: int) -> Found:
         state, rows = await asyncio.gather(self._index.state(owner_id), self._index.waiting(owner_id, MAX_WAITING + 1))
         parts = await asyncio.gather(*(self._index.lines(part) for part in state.parts))
-        known = await self._titles(owner_id)
+        known, older = await self._titles(owner_id)
         fresh = await self._index.lines_of(owner_id, rows[:MAX_WAITING])
         lines = {line.message_id: line for part in [*parts, fresh] for line in part}
         candidates = await asyncio.to_thread(_matching, words, list(lines.values()), known)
@@ -95,17 +99,20 @@ class Search:
             hits=hits,
             position=position,
             messages=len(lines),
-            waiting=max(0, len(rows) - MAX_WAITING),
+            waiting=await self._index.waiting_behind(owner_id, rows[MAX_WAITING - 1]) if len(rows) > MAX_WAITING else 0,
             dropped=state.dropped,
             cut=sum(line.cut for line in lines.values()),
+            titles=len(known),
+            older_titles=older,
         )
 
-    async def _titles(self, owner_id: str) -> list[Conversation]:
-        """The newest conversations, archived ones too."""
+    async def _titles(self, owner_id: str) -> tuple[list[Conversation], bool]:
+        """The newest conversations, archived ones too; and whether there are older ones."""
+        most = MAX_TITLES // 2
         pages = await asyncio.gather(
-            *(self._tables.query(CHATS, owner_id, prefix=list_prefix(archived), limit=MAX_TITLES // 2) for archived in (False, True))
+            *(self._tables.query(CHATS, owner_id, prefix=list_prefix(archived), limit=most + 1) for archived in (False, True))
         )
-        return [to_conversation(row) for rows in pages for row in rows]
+        return [to_conversation(row) for rows in pages for row in rows[:most]], any(len(rows) > most for rows in pages)
 
 
 def fold(text: str) -> str:

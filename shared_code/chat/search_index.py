@@ -40,7 +40,7 @@ MAX_TEXT = 20_000
 PART_CHARACTERS = 1_000_000
 MAX_PARTS = 16
 """About 16 million characters of each user; the oldest part goes when there is one more."""
-BATCH = 90
+BATCH, COUNTED = 90, 1000
 TURN = timedelta(minutes=4)
 """After this long a run stops, to be told again: a function may run for ten minutes."""
 ABANDONED = timedelta(hours=1)
@@ -91,6 +91,15 @@ class SearchIndex:
     async def waiting(self, owner_id: str, limit: int) -> list[Row]:
         """What has not been taken in yet, oldest first."""
         return await self._tables.query(CHATS, owner_id, prefix=PENDING, limit=limit)
+
+    async def waiting_behind(self, owner_id: str, row: Row) -> int:
+        """How many wait behind this one: a storage call for a thousand of them."""
+        count, after = 0, row.key
+        while rows := await self._tables.query(CHATS, owner_id, prefix=PENDING, after=after, limit=COUNTED):
+            count, after = count + len(rows), rows[-1].key
+            if len(rows) < COUNTED:
+                break
+        return count
 
     async def lines_of(self, owner_id: str, rows: Sequence[Row]) -> list[Line]:
         """The messages that waiting rows speak of, as far as they are still there."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared_code.chat import search_index
+from shared_code.chat import search, search_index
 from shared_code.chat.search import AT_ONCE, Found, fold, snippet
 from shared_code.chat.tables import CONTAINER
 from shared_code.storage.events import InProcessEvents
@@ -46,6 +46,7 @@ async def test_questions_answers_and_titles(room: Room) -> None:
     assert len(await index(room)) == 1
     assert (await found(room, "long"))["limits"] == {
         "messages_searched": 2, "messages_waiting": 0, "messages_dropped": 0, "messages_cut": 0,
+        "titles_searched": 1, "older_titles": False,
     }  # fmt: skip
 
 
@@ -138,6 +139,30 @@ async def test_two_jobs_at_once_and_one_that_died(room: Room) -> None:
     assert (await chat_index.lines(replace(state.parts[0], blob="gone"))) == []
 
 
+async def test_what_waits_is_counted_to_the_last(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room.container.chat_index, "update", lambda owner_id: asyncio.sleep(0, True))  # the job takes in nothing
+    monkeypatch.setattr(search, "MAX_WAITING", 3)
+    monkeypatch.setattr(search_index, "COUNTED", 2)
+    conversation = await room.conversation(title="t")
+    for number in range(5):
+        await room.said(conversation, f"fish {number}")
+    limits = (await found(room, "fish"))["limits"]
+    assert (limits["messages_searched"], limits["messages_waiting"]) == (3, 7)
+
+
+@pytest.mark.parametrize("archived", [False, True])
+async def test_titles_that_were_not_looked_at_are_told_of(room: Room, archived: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MAX_TITLES", 4)
+    for number in range(3):
+        room.app.clock.advance(1)
+        made = await room.conversation(title=f"fish {number}")
+        async with room.client() as client:
+            await client.patch(f"/api/chat/conversations/{made}", json={"archived": archived})
+    page = await found(room, "fish")
+    assert [each["title"] for each in page["items"]] == ["fish 2", "fish 1"]
+    assert (page["limits"]["titles_searched"], page["limits"]["older_titles"]) == (2, True)
+
+
 def test_snippets() -> None:
     assert snippet("a\n b", ["b"]) == "a b"
     long = "x" * 300 + " needle " + "y" * 300
@@ -150,8 +175,8 @@ def test_snippets() -> None:
 
 async def test_a_few_searches_at_a_time(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each holds a user's whole index in memory."""
-    search, under_way, most, go = room.container.chat_search, 0, 0, asyncio.Event()
-    find = search._find
+    searching_in, under_way, most, go = room.container.chat_search, 0, 0, asyncio.Event()
+    find = searching_in._find
 
     async def counted(*args: Any) -> Found:
         nonlocal under_way, most
@@ -161,8 +186,8 @@ async def test_a_few_searches_at_a_time(room: Room, monkeypatch: pytest.MonkeyPa
         under_way -= 1
         return await find(*args)
 
-    monkeypatch.setattr(search, "_find", counted)
-    searching = [asyncio.ensure_future(search.find(room.user, "x", after=None, limit=1)) for _ in range(3 * AT_ONCE)]
+    monkeypatch.setattr(searching_in, "_find", counted)
+    searching = [asyncio.ensure_future(searching_in.find(room.user, "x", after=None, limit=1)) for _ in range(3 * AT_ONCE)]
     await until(lambda: under_way == AT_ONCE)
     go.set()
     await asyncio.gather(*searching)

@@ -43,7 +43,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     head = draw(st.sampled_from(messages))["id"] if messages else None
     title = draw(st.none() | st.just("A title"))
     about = {"title": title, "titled_by": "user" if title else "", "model": None, "system": draw(st.none() | TEXTS),
-             "archived": draw(st.booleans()), "head_id": head}  # fmt: skip
+             "archived": draw(st.booleans()), "head_id": head, "created_at": "2025-12-31T23:59:59.123Z"}  # fmt: skip
     return {"format": "lydian-chat", "version": 1, "conversation": about, "messages": draw(st.permutations(messages))}
 
 
@@ -60,7 +60,7 @@ def normal(document: dict[str, Any]) -> Any:
         kept["parent"] = number.get(each["parent_id"])
         return kept
 
-    about = {name: document["conversation"][name] for name in ("title", "titled_by", "model", "system", "archived")}
+    about = {name: document["conversation"][name] for name in ("title", "titled_by", "model", "system", "archived", "created_at")}
     return about, number.get(document["conversation"]["head_id"]), [plain(each) for each in order]
 
 
@@ -91,6 +91,17 @@ def test_nothing_is_lost_on_the_way_round(document: dict[str, Any]) -> None:
         await room.settled()
 
     asyncio.run(run())
+
+
+async def test_an_old_conversation_comes_in_as_the_newest_in_the_list(room: Room) -> None:
+    await room.conversation()
+    document = {"format": "lydian-chat", "version": 1, "conversation": {"created_at": "2001-02-03T04:05:06Z"}, "messages": []}
+    async with room.client() as client:
+        made = (await client.post(IMPORT, json=document)).json()
+        assert made["created_at"] == "2001-02-03T04:05:06.000Z"
+        assert (await client.get("/api/chat/conversations")).json()["items"][0]["id"] == made["id"]
+        document["conversation"] = {"created_at": "2999-02-03T04:05:06Z"}
+        assert (await client.post(IMPORT, json=document)).json()["code"] == "invalid_time"
 
 
 async def test_a_conversation_of_ones_own_goes_round_and_on(room: Room) -> None:
