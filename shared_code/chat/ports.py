@@ -80,7 +80,7 @@ class Answers(Protocol):
 
     async def model(self, name: str | None, payer: Payer | None = None) -> ModelFacts:
         """A model's facts; None: the default one's, among those that the payer's API key may use. NotFound for one that is not there,
-        not for chat, or out of service; NotConfigured where there is none at all."""
+        not for chat, or out of service; Forbidden for one that the key may not use; NotConfigured where there is none at all."""
 
     async def ask(self, prompt: Prompt) -> Answer:
         """Have it answered. Returns when the answer has begun, or raises: RateLimited ``insufficient_quota`` over budget, and

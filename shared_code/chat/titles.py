@@ -41,7 +41,8 @@ class Titles:
             question = await self._messages.get(owner_id, conversation_id, answer.parent_id)
         except NotFound:
             return
-        title = await self._asked(owner_id, conversation, question.content, answer.content)
+        # By who answered: an API key that asked may be limited to that model, and who chose it knows what it costs.
+        title = await self._asked(owner_id, answer.model or conversation.model, question.content, answer.content)
         title = cleaned(title) or cleaned(question.content)[:FALLBACK]
         if not title:
             return
@@ -54,9 +55,9 @@ class Titles:
         except NotFound:
             pass  # deleted meanwhile
 
-    async def _asked(self, owner_id: str, conversation: Conversation, question: str, answer: str) -> str:
+    async def _asked(self, owner_id: str, name: str | None, question: str, answer: str) -> str:
         try:
-            model = await self._answers.model(conversation.model)
+            model = await self._answers.model(name)
             most = min(MAX_INPUT, room_for_input(model))
             text = f"Question: {question[:most]}\n\nAnswer: {answer[:most]}"
             turns = [Turn("user", (Text(text),))]

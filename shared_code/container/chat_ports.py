@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_code.chat.models import Usage
 from shared_code.chat.ports import Answer, End, FileFacts, Image, ModelFacts, Payer, Prompt, Text, Turn
-from shared_code.errors import NotConfigured, TooLarge
+from shared_code.errors import Forbidden, NotConfigured, TooLarge
 
 if TYPE_CHECKING:
     from shared_code.ai.models import Spender
@@ -34,6 +34,8 @@ class GatewayAnswers:
             found = await self._container.ai_directory.find(name, "chat", among=limits.models if limits is not None else None)
         except NotConfigured as error:
             raise NotConfigured(error.message, code="chat_not_configured") from None
+        if limits is not None and limits.models is not None and found.name not in limits.models:
+            raise Forbidden(f"This API key may not use the model {found.name}.", code="model_not_allowed")
         return ModelFacts(found.name, found.context_window, found.max_output_tokens, found.vision)
 
     async def ask(self, prompt: Prompt) -> Answer:

@@ -36,6 +36,7 @@ class Scripted:
         self.refusals: list[BaseException] = []
         self.closed = 0
         self.finish_reason = "stop"
+        self.model_of_answers = "plain"
 
     def say(self, *steps: Step) -> None:
         self.scripts.append(steps)
@@ -77,7 +78,7 @@ class _Scripted:
 
     async def close(self) -> End:
         self._answers.closed += 1
-        return End(self._answers.finish_reason if self._ended else None, "plain", USAGE)
+        return End(self._answers.finish_reason if self._ended else None, self._answers.model_of_answers, USAGE)
 
 
 def speed_up(container: TestContainer, answers: Scripted, tick: float = TICK) -> None:

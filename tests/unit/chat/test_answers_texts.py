@@ -9,7 +9,7 @@ from shared_code.chat.failures import to_failure
 from shared_code.chat.import_schemas import ImportedError
 from shared_code.chat.ports import Payer, Prompt, Text, Turn
 from shared_code.container.chat_ports import GatewayAnswers
-from shared_code.errors import InvalidRequest
+from shared_code.errors import Forbidden, InvalidRequest
 from tests.unit.ai.scripted import DONE, Reply, finish, stage
 
 HALF, OTHER = "\\ud83d", "\\ude00"
@@ -31,6 +31,17 @@ async def test_halves_of_characters(pieces: list[str], said: str) -> None:
     assert "".join(texts) == said
     assert all(text.encode() for text in texts)
     assert (await answer.close()).finish_reason == "stop"
+
+
+async def test_a_key_that_may_not_use_a_model_is_told_before_anything_is_stored() -> None:
+    answers = GatewayAnswers(cast("Any", SimpleNamespace(ai_directory=stage().directory)))
+    limited = Payer("ada", "key", {"models": ["small"]})
+    assert (await answers.model("small", limited)).name == "small"
+    assert (await answers.model(None, limited)).name == "small"
+    assert (await answers.model("large", Payer("ada"))).name == "large"
+    with pytest.raises(Forbidden) as refused:
+        await answers.model("large", limited)
+    assert refused.value.code == "model_not_allowed"
 
 
 @pytest.mark.parametrize("code", ["context_length_exceeded", "Not a word!", "é" * 100, "x" * 100])

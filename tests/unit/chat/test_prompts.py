@@ -182,6 +182,15 @@ async def test_without_a_model_for_it_the_question_is_the_title(room: chats.Room
     assert found.title == ("Why is the sky blue? Tell me. " + "x" * 100)[:60]
 
 
+async def test_a_title_is_by_the_model_that_answered(room: chats.Room) -> None:
+    """An API key may be limited to that one, and it need not be the conversation's."""
+    room.answers.model_of_answers = "seeing"
+    conversation = await room.conversation()
+    await room.said(conversation, "Hi", model="seeing")
+    await room.settled()
+    assert [prompt.model for prompt in room.answers.prompts] == ["seeing", "seeing"]
+
+
 def test_titles_are_one_clean_line() -> None:
     assert cleaned(' "A  fine\ntitle." ') == "A fine title"
     assert cleaned("x" * 500) == "x" * 200
