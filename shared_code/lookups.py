@@ -16,6 +16,9 @@ AHEAD = 0.6
 """The part of its time after which what is known is looked up again behind whoever asks: of a key in steady use no request waits."""
 
 
+_NONE = timedelta(0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Found(Generic[V]):
     value: V | None
@@ -23,9 +26,15 @@ class _Found(Generic[V]):
     """When the look began: what changed later it may not have seen."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Look(Generic[V]):
+    task: "asyncio.Task[V | None]"
+    began: datetime
+
+
 class Lookups(Generic[V]):
-    """Answers by key, none older than ``kept``; those who ask at the same time wait for one look, and while a key is in use the next
-    look is made in time, behind them.
+    """Answers by key, none older than ``kept`` when it is asked for; those who ask at the same time wait for one look, and while a key is
+    in use the next look is made in time, behind them.
 
     With ``notices`` a key is ``<subject>/<more>`` or the subject itself, and an answer counts for fifteen minutes (``notices.KEPT``)
     unless there was notice of its subject since: a change that is posted is seen within ``kept`` all the same.
@@ -38,7 +47,7 @@ class Lookups(Generic[V]):
         self._clock, self._kept, self._size, self._notices = clock, kept, size, notices
         self._found: OrderedDict[str, _Found[V]] = OrderedDict()
         self._absent: OrderedDict[str, _Found[V]] = OrderedDict()
-        self._looks: dict[str, asyncio.Task[V | None]] = {}
+        self._looks: dict[str, _Look[V]] = {}
         self._overruled: dict[str, V | None] = {}
 
     async def get(self, key: str, look: Callable[[], Awaitable[V | None]]) -> V | None:
@@ -48,7 +57,7 @@ class Lookups(Generic[V]):
         if known is None:
             return await asyncio.shield(self._begin(key, look))
         counts_for, age = self._counts_for(key, known), self._clock.now() - known.looked_at
-        if age >= counts_for:
+        if age >= counts_for or age < _NONE:  # a clock that was put back says nothing of its age
             return await asyncio.shield(self._begin(key, look))
         if known.value is not None and age >= counts_for * AHEAD:
             self._begin(key, look)
@@ -80,26 +89,28 @@ class Lookups(Generic[V]):
         return KEPT
 
     def _begin(self, key: str, look: Callable[[], Awaitable[V | None]]) -> "asyncio.Task[V | None]":
-        """The look that is under way, or a new one."""
-        running = self._looks.get(key)
-        if running is None:
-            running = asyncio.ensure_future(self._look(key, look))
-            self._looks[key] = running
-            running.add_done_callback(lambda done: self._looked(key, done))
-        return running
+        """The look that is under way, or a new one; also when that one began so long ago that what it finds may be too old."""
+        running, now = self._looks.get(key), self._clock.now()
+        if running is None or not _NONE <= now - running.began < self._kept:
+            task = asyncio.ensure_future(self._look(key, look, now))
+            running = self._looks[key] = _Look(task, now)
+            self._overruled.pop(key, None)
+            task.add_done_callback(lambda done: self._looked(key, done))
+        return running.task
 
-    async def _look(self, key: str, look: Callable[[], Awaitable[V | None]]) -> V | None:
-        began = self._clock.now()
+    async def _look(self, key: str, look: Callable[[], Awaitable[V | None]], began: datetime) -> V | None:
         value = await look()
-        if self._looks.get(key) is not asyncio.current_task():
-            return value  # as it was before somebody had it forgotten: for those only who asked before
+        running = self._looks.get(key)
+        if running is None or running.task is not asyncio.current_task():
+            return value  # as it was before somebody had it forgotten, or asked anew: for those only who asked before
         if key in self._overruled:
             return self._overruled[key]
         self._remember(key, value, began)
         return value
 
     def _looked(self, key: str, done: "asyncio.Task[V | None]") -> None:
-        if self._looks.get(key) is done:
+        running = self._looks.get(key)
+        if running is not None and running.task is done:
             del self._looks[key]
             self._overruled.pop(key, None)
         if not done.cancelled():

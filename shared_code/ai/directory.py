@@ -93,10 +93,11 @@ class Directory:
         if listed.model not in self._catalogue.models:
             raise InvalidInput("Only models that AI_MODELS or AZURE_OPENAI_DEPLOYMENT names can be switched.", code="model_not_configured")
         values: dict[str, Value] = {"v": 1, "enabled": enabled, "changed_at": self._clock.now()}
-        await self._notices.post(SWITCHES)
-        await self._tables.apply(TABLE, PARTITION, Upsert(name, values))
+        async with self._notices.changing(SWITCHES):
+            await self._tables.apply(TABLE, PARTITION, Upsert(name, values))
         self._off = self._off - {name} if enabled else self._off | {name}
-        self._switches.set(SWITCHES, self._off)
+        # Read again at the next use: another may have switched another model meanwhile.
+        self._switches.forget_all(SWITCHES)
         return Listed(listed.model, enabled)
 
     # --- the switches -----------------------------------------------------------------------------------------------------

@@ -148,8 +148,8 @@ class ApiKeys:
         key = next((key for key in await self._all(user_id) if key.id == key_id), None)
         if key is None:
             raise NotFound("There is no such API key.", code="key_not_found")
-        await self._notices.post(user_id)
-        await self._delete(user_id, key.row_key)
+        async with self._notices.changing(user_id):
+            await self._delete(user_id, key.row_key)
         self._holders.set(_cache_key(user_id, key.row_key), None)
         await self._audit.record("key_revoked", user_id=user_id, key_id=key_id, address=client.address)
 

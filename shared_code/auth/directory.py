@@ -125,7 +125,6 @@ class Directory:
             raise _not_found() from None
 
     async def _merge(self, user_id: str, values: dict[str, Value]) -> None:
-        await self._notices.post(user_id)
         for _ in range(TRIES):
             user = await self._accounts.get(user_id)
             if user is None:
@@ -133,7 +132,8 @@ class Directory:
             factor = await self._tables.get(USERS, user_id, MFA_KEY) if "mfa_enabled" in values else None
             lost = [Delete(MFA_KEY, factor.etag)] if factor else []
             try:
-                await self._tables.batch(USERS, user_id, [Merge(USER_KEY, values, user.etag), *lost])
+                async with self._notices.changing(user_id):
+                    await self._tables.batch(USERS, user_id, [Merge(USER_KEY, values, user.etag), *lost])
                 return
             except (EtagMismatch, Missing):
                 continue

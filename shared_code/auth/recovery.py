@@ -71,9 +71,9 @@ class Recovery:
         row = await self._one_time.find(token, "verify")
         if row is None:
             return await self._registration.confirm(token, client)
-        await self._notices.post(row.partition)  # the address may be an administrator's
         try:
-            await self._tables.batch(USERS, row.partition, [Merge(USER_KEY, {"email_verified": True}), Delete(row.key, row.etag)])
+            async with self._notices.changing(row.partition):  # the address may be an administrator's
+                await self._tables.batch(USERS, row.partition, [Merge(USER_KEY, {"email_verified": True}), Delete(row.key, row.etag)])
         except (EtagMismatch, Missing):
             raise invalid_link() from None
         await self._audit.record("email_verified", user_id=row.partition, address=client.address)

@@ -107,11 +107,11 @@ class Sessions:
 
     async def end(self, user_id: str, session_id: str) -> None:
         """End the session; its access tokens stop working here at once, elsewhere within CACHED_FOR."""
-        await self._notices.post(user_id)
-        try:
-            await self._tables.apply(USERS, user_id, Delete(session_key(session_id)))
-        except Missing:
-            pass  # it has ended already
+        async with self._notices.changing(user_id):
+            try:
+                await self._tables.apply(USERS, user_id, Delete(session_key(session_id)))
+            except Missing:
+                pass  # it has ended already
         self._expiries.set(_cache_key(user_id, session_id), None)
 
     async def end_all(self, user_id: str, *, keep: str | None = None, change: ChangeOf | None = None) -> int:
@@ -135,7 +135,6 @@ class Sessions:
             if wanted is None:
                 break
             sessions = [row.key for row in rows if row.key.startswith(SESSION_PREFIX) and (keep is None or row.key != session_key(keep))]
-            await self._notices.post(user_id)
             last: list[Operation] = [Merge(USER_KEY, wanted.values, owner.etag), *wanted.consumed] if change else []
             if await self._remove(user_id, [*sessions, *wanted.removed], last):
                 ended.update(sessions)
@@ -153,10 +152,12 @@ class Sessions:
         doomed = [Delete(key) for key in keys]
         try:
             while len(doomed) > BATCH:
-                await self._tables.batch(USERS, user_id, doomed[:BATCH])
+                async with self._notices.changing(user_id):
+                    await self._tables.batch(USERS, user_id, doomed[:BATCH])
                 doomed = doomed[BATCH:]
             if doomed or last:
-                await self._tables.batch(USERS, user_id, [*doomed, *last])
+                async with self._notices.changing(user_id):
+                    await self._tables.batch(USERS, user_id, [*doomed, *last])
         except (EtagMismatch, Missing):
             return False
         return True

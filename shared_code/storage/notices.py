@@ -6,16 +6,20 @@ looked up about others goes on counting meanwhile. A notice says nothing but *lo
 come about.
 
 It is posted before the change, so that a process that dies between the two leaves nothing unheard. Since a look in between finds what was
-before, what is looked up about a subject counts for seconds only until the change must have been made (``SETTLES``).
+before, what is looked up about a subject counts for seconds only until the change must have been made (``SETTLES``). Who was held up so
+long that it may have been made later (a slow storage, a process that was stopped) posts again behind it: ``changing`` sees to both.
 """
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from shared_code.clock import Clock
+from shared_code.errors import StorageUnavailable
 
 from .ports import Delete, Missing, Tables, Upsert
 
@@ -29,11 +33,14 @@ EVERY = 3.0
 IN_USE = timedelta(minutes=10)
 """An instance that was asked nothing for so long stops reading; its next request waits for one read."""
 SETTLES = timedelta(minutes=2)
-"""From a notice to when its change has been made or never will be, and how far a clock may be behind, together: a storage call ends
-within a minute, and the clocks of two instances are at most a minute apart."""
+"""From a notice to when its change has been made or never will be, and how far a clock may be behind, together: the clocks of two
+instances are at most a minute apart."""
+LATE = timedelta(seconds=15)
+"""A notice, or its change, that took longer is posted again. What is left of SETTLES is for a clock that was put back meanwhile."""
 KEPT = timedelta(minutes=15)
 """How long a look may count, and so how far back a reader must have read."""
 PAGE = 1000
+TRIES = 3
 
 
 class Notices:
@@ -46,18 +53,39 @@ class Notices:
         self._reading: asyncio.Task[None] | None = None
         self._tick: asyncio.TimerHandle | None = None
 
-    async def post(self, subject: str) -> None:
-        """Tell that the subject is about to change; make the change within a minute. One storage call. ``subject``: an id, or a word."""
-        now = self._clock.now()
-        await self._tables.apply(TABLE, PARTITION, Upsert(f"{_key(now)}:{subject}", {"v": 1}))
-        self._hear(subject, now)
+    async def post(self, subject: str) -> datetime:
+        """Tell that the subject is about to change, and when that was. One storage call. ``subject``: an id, or a word.
+        Raises StorageUnavailable, and then the change must not be made."""
+        for _ in range(TRIES):
+            now = self._clock.now()
+            await self._tables.apply(TABLE, PARTITION, Upsert(f"{_key(now)}:{subject}", {"v": 1}))
+            self._hear(subject, now)
+            if not self._is_late(now):  # else readers may be past it already
+                return now
+        raise StorageUnavailable("The table storage takes too long.")
+
+    @asynccontextmanager
+    async def changing(self, subject: str) -> AsyncIterator[None]:
+        """Around what changes the subject: posted before, and again behind it when that took long, however it ended."""
+        posted_at = await self.post(subject)
+        try:
+            yield
+        finally:
+            if self._is_late(posted_at):
+                await self.post(subject)
+
+    def _is_late(self, since: datetime) -> bool:
+        return abs(self._clock.now() - since) > LATE
 
     async def fresh(self) -> None:
-        """Have read within FRESH: a storage call only for the first who comes after a time without any use. Raises StorageUnavailable."""
-        self._used_at = self._clock.now()
+        """Have read what was posted until FRESH ago: a storage call only for the first who comes after a time without any use. Raises
+        StorageUnavailable."""
+        self._used_at = now = self._clock.now()
         if self._every is not None and self._tick is None:
             self._tick = asyncio.get_running_loop().call_later(self._every, self._next)
-        if self._used_at - self._read_at >= FRESH:
+        for _ in range(2):  # a read that was under way may have begun long ago: then the next one
+            if now - FRESH < self._read_at <= self._clock.now():  # behind it, a clock that was put back
+                return
             await asyncio.shield(self._begin())
 
     def settled(self, subject: str) -> datetime:
@@ -79,7 +107,7 @@ class Notices:
 
     async def _read(self) -> None:
         began = self._clock.now()
-        after: str | None = _key(max(self._read_at, began - KEPT) - SETTLES)
+        after: str | None = _key(max(min(self._read_at, began), began - KEPT) - SETTLES)
         while rows := await self._tables.query(TABLE, PARTITION, after=after, limit=PAGE):
             for row in rows:
                 stamp, _, subject = row.key.partition(":")
@@ -88,14 +116,16 @@ class Notices:
             if len(rows) < PAGE:
                 break
         self._read_at = began
-        while self._settled and next(iter(self._settled.values())) < began - KEPT:
-            self._settled.popitem(last=False)
 
     def _hear(self, subject: str, posted_at: datetime) -> None:
-        settled = posted_at + SETTLES
+        now = self._clock.now()
+        # A stamp from a clock that is far ahead would stay for so long, and keep all behind it.
+        settled = min(posted_at, now + SETTLES) + SETTLES
         if settled > self.settled(subject):
             self._settled[subject] = settled
             self._settled.move_to_end(subject)
+        while self._settled and next(iter(self._settled.values())) < now - KEPT:  # here, since who only posts never reads
+            self._settled.popitem(last=False)
 
 
 async def purge(tables: Tables, now: datetime) -> int:
