@@ -81,6 +81,12 @@ async def get_model(model: str, caller: AiCaller, container: ContainerDep) -> Mo
     return ModelResponse.of(await container.ai_directory.get(model if _may_use(caller, model) else ""))
 
 
+@router.get("/api/ai/v1/models/{owner}/{model}", name="ai_get_model_of_owner")
+async def get_model_of_owner(owner: str, model: str, caller: AiCaller, container: ContainerDep) -> ModelResponse:
+    """The same for a name with a slash, such as `meta-llama/Llama-3.1-8B`: servers of one's own list them."""
+    return await get_model(f"{owner}/{model}", caller, container)
+
+
 @router.patch("/api/ai/models/{model}", name="ai_update_model")
 async def update_model(model: str, body: ModelSwitch, caller: AdminCaller, container: ContainerDep) -> ModelResponse:
     """Take a model out of service, or back into it, everywhere within ten seconds. For administrators."""

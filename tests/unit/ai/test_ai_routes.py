@@ -308,6 +308,16 @@ async def test_no_log_line_holds_a_prompt_or_a_providers_words() -> None:
     assert token not in str(lines)
 
 
+@pytest.mark.parametrize("path", ["org/model-7b", "org%2Fmodel-7b"])
+async def test_an_open_servers_model_whose_name_has_a_slash(path: str) -> None:
+    app, scripted = serving(AI_MODELS="", OPENAI_BASE_URL="http://vllm.test/v1")
+    scripted.listed = ["org/model-7b"]
+    async with app.client() as client:
+        client.headers["Authorization"] = f"Bearer {(await register(client))['access_token']}"
+        assert (await client.get(f"/api/ai/v1/models/{path}")).json()["id"] == "org/model-7b"
+        assert_openai_error(await client.get("/api/ai/v1/models/org/other"), 404, "model_not_found", param="model")
+
+
 async def test_a_key_that_is_limited_to_some_models_sees_and_gets_those() -> None:
     small = {"name": "small", "provider": "openai"}
     app, scripted = serving(AI_MODELS=json.dumps([*json.loads(MODELS), small]))
