@@ -31,14 +31,19 @@ class Attachments:
     def __init__(self, files: Files) -> None:
         self._files = files
 
-    async def check(self, owner_id: str, attached: Sequence[str], model: ModelFacts) -> None:
-        """NotFound for a file that is not there or somebody else's; InvalidInput for one that this model cannot take."""
+    async def check(self, owner_id: str, attached: Sequence[str], model: ModelFacts, *, gone: bool = False) -> None:
+        """NotFound for a file that is not there or somebody else's, unless it may be ``gone``; InvalidInput for one that this model
+        cannot take."""
         if len(attached) > MAX_ATTACHMENTS:
             raise _refused(f"A message takes at most {MAX_ATTACHMENTS} files.", "too_many_attachments")
         if len(set(attached)) != len(attached):
             raise _refused("A file is attached twice.", "duplicate_attachment")
-        for facts in await asyncio.gather(*(self._files.look(owner_id, file_id) for file_id in attached)):
-            self._check(facts, model)
+        found = await asyncio.gather(*(self._files.look(owner_id, file_id) for file_id in attached), return_exceptions=True)
+        for facts in found:
+            if isinstance(facts, FileFacts):
+                self._check(facts, model)
+            elif not (gone and isinstance(facts, NotFound)):
+                raise facts
 
     def _check(self, facts: FileFacts, model: ModelFacts) -> None:
         if facts.content_type in IMAGE_TYPES:

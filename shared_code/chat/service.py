@@ -87,7 +87,7 @@ class Chat:
             raise InvalidInput("Only questions are edited; an answer is regenerated.", loc=("path", "message_id"), code="not_a_question")
         attached = question.attachments if attachments is None else attachments
         draft = Draft((self._question(content, attached),), question.parent_id, client_id)
-        return await self._begin(payer, conversation_id, draft, model)
+        return await self._begin(payer, conversation_id, draft, model, gone=attachments is None)
 
     async def regenerate(
         self, payer: Payer, conversation_id: str, message_id: str, *, model: str | None = None, client_id: str | None = None
@@ -104,8 +104,16 @@ class Chat:
         return Message("", "", None, "user", content, self._clock.now(), attachments=tuple(attachments))
 
     async def _begin(
-        self, payer: Payer, conversation_id: str, draft: Draft, model_name: str | None, asked: Message | None = None
+        self,
+        payer: Payer,
+        conversation_id: str,
+        draft: Draft,
+        model_name: str | None,
+        asked: Message | None = None,
+        *,
+        gone: bool = False,
     ) -> Started:
+        """``gone``: files may be attached that have been deleted, as to a question that was asked before that."""
         owner_id = payer.user_id
         conversation, known = await asyncio.gather(
             self._conversations.get(owner_id, conversation_id), self._placing.known(owner_id, conversation_id, draft.client_id)
@@ -116,7 +124,7 @@ class Chat:
         question = asked or draft.messages[0]
         check_fits(model, conversation.system, question.content)
         if asked is None:
-            await self._attachments.check(owner_id, question.attachments, model)
+            await self._attachments.check(owner_id, question.attachments, model, gone=gone)
         self._runs.room(owner_id)
         answer = Message("", "", None, "assistant", "", self._clock.now(), model=model.name, status="streaming")
 

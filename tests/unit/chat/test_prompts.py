@@ -90,6 +90,12 @@ async def test_files_over_http(room: chats.Room) -> None:
         assert texts(room.answers.asked[-1])[0] == "[File: p.jpg][A file that has been deleted]See?"
         again = await client.post(f"{path}/{stored['id']}/edit", json={"content": "Without", "attachments": [], "stream": False})
         assert again.json()["user_message"]["attachments"] == []
+        edit = {"content": "Otherwise", "model": "seeing", "stream": False}
+        kept = await client.post(f"{path}/{stored['id']}/edit", json=edit)
+        assert kept.json()["user_message"]["attachments"] == [picture, note], "what has gone since is no reason to refuse the words"
+        assert texts(room.answers.asked[-1])[-1] == "[A file that has been deleted]Otherwise"
+        refused = await client.post(f"{path}/{stored['id']}/edit", json={**edit, "attachments": [picture, note]})
+        assert (refused.status_code, refused.json()["code"]) == (404, "file_not_found")
         assert await sent(content="", attachments=[picture], model="seeing") == (201, "")
         assert [type(part) for part in room.answers.asked[-1].turns[-1].parts] == [Image]
 
