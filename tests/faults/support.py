@@ -13,6 +13,9 @@ from pathlib import Path
 
 from tests.azurite import ACCOUNT, END_WITH_PARENT, SCRIPT, connection_string, free_ports, wait_for_ports
 
+QUOTA = 20
+"""Files of ten bytes that a user of ``hosts`` may store."""
+
 
 class Storage:
     """An Azurite that keeps its ports and its data from one life to the next; ``running_host(…, **storage.settings)`` uses it."""

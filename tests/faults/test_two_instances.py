@@ -8,22 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.faults.support import Storage
-from tests.integration.support import PASSWORD, Host, User, eventually, register, running_host
-from tests.unit.apps import signing_pem
-
-QUOTA = 20
-
-
-@pytest.fixture(scope="module")
-def hosts(storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Host]]:
-    settings = {**storage.settings, "JWT_PRIVATE_KEY": signing_pem(), "FILES_QUOTA_BYTES": str(QUOTA * 10)}
-    with (
-        running_host(tmp_path_factory.mktemp("one"), **settings) as one,
-        running_host(tmp_path_factory.mktemp("other"), **settings) as other,
-    ):
-        yield [one, other]
-
+from tests.faults.support import QUOTA
+from tests.integration.support import PASSWORD, Host, User, eventually, register
 
 Users = Callable[..., list[User]]
 
