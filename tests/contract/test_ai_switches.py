@@ -51,3 +51,14 @@ async def test_the_last_of_several_switches_counts(instances: list[Directory]) -
     await instances[2].switch(NAMES[0], enabled=False)
     advance(instances, 10)
     assert [(await each.get(NAMES[0])).enabled for each in instances] == [False] * 3
+
+
+async def test_who_switches_one_model_again_and_again_hears_of_the_others(instances: list[Directory]) -> None:
+    one, other = instances[:2]
+    await other.find(NAMES[0])
+    await one.switch(NAMES[0], enabled=False)
+    for number in range(4):
+        await other.switch(NAMES[1], enabled=number % 2 == 0)
+        advance(instances, 2.9)
+    with pytest.raises(NotFound):
+        await other.find(NAMES[0])
