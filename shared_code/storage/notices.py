@@ -52,6 +52,7 @@ class Notices:
         self._settled: OrderedDict[str, datetime] = OrderedDict()
         self._reading: asyncio.Task[None] | None = None
         self._tick: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def post(self, subject: str) -> datetime:
         """Tell that the subject is about to change, and when that was. One storage call. ``subject``: an id, or a word.
@@ -81,8 +82,11 @@ class Notices:
         """Have read what was posted until FRESH ago: a storage call only for the first who comes after a time without any use. Raises
         StorageUnavailable."""
         self._used_at = now = self._clock.now()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:  # the host may change it, and then nothing goes on of what the other one began
+            self._loop, self._tick, self._reading = loop, None, None
         if self._every is not None and self._tick is None:
-            self._tick = asyncio.get_running_loop().call_later(self._every, self._next)
+            self._tick = loop.call_later(self._every, self._next)
         for _ in range(2):  # a read that was under way may have begun long ago: then the next one
             if now - FRESH < self._read_at <= self._clock.now():  # behind it, a clock that was put back
                 return
@@ -99,6 +103,8 @@ class Notices:
         return self._reading
 
     def _next(self) -> None:
+        if asyncio.get_running_loop() is not self._loop:
+            return
         self._tick = None
         if self._every is None or self._clock.now() - self._used_at > IN_USE:
             return
@@ -124,7 +130,7 @@ class Notices:
         if settled > self.settled(subject):
             self._settled[subject] = settled
             self._settled.move_to_end(subject)
-        while self._settled and next(iter(self._settled.values())) < now - KEPT:  # here, since who only posts never reads
+        while self._settled and next(iter(self._settled.values())) < now - KEPT - SETTLES:  # here, since who only posts never reads
             self._settled.popitem(last=False)
 
 

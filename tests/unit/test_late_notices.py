@@ -203,3 +203,34 @@ async def test_a_stamp_from_a_clock_far_ahead_keeps_nothing_in_memory(rig: Rig) 
     rig.truth = None
     rig.clock.advance(5)
     assert await rig.lookups.get("bob/session", rig.look) is None
+
+
+def test_a_host_that_goes_on_with_another_loop(rig: Rig) -> None:
+    """What the first loop began never ends: a read, a tick."""
+    here = rig.instance(every=0.001)
+    query = rig.tables.tables.query
+
+    async def begin() -> None:
+        await here.fresh()
+        hanging = rig.tables.tables.query = Hanging(query)  # type: ignore[method-assign, assignment]
+        await until(lambda: hanging.asked)
+        asyncio.get_running_loop().stop()
+
+    loop = asyncio.new_event_loop()
+    begun = loop.create_task(begin())
+    loop.run_forever()
+    assert begun.done()
+    rig.clock.advance(6)
+
+    async def go_on() -> None:
+        rig.tables.tables.query = query  # type: ignore[method-assign]
+        async with asyncio.timeout(5):
+            await here.fresh()
+            rig.clock.advance(1)
+            await until(lambda: here._read_at == rig.clock.now())
+
+    asyncio.run(go_on())
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
