@@ -1,16 +1,18 @@
 """Answers whose writer dies, is stopped from elsewhere, or is beaten to the end: one ends it, and what it stored is what is seen."""
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 import pytest
 
 from shared_code.chat.finishing import BEAT, LEASE
 from shared_code.chat.models import Message
+from shared_code.chat.running import FLUSH
 from shared_code.chat.tables import CHATS, SHARDS, WORK, key_of, text_values
 from shared_code.errors import NotFound
-from shared_code.storage.ports import Merge
-from tests.unit.chat.chats import Room, eventually, heard, until
+from shared_code.storage.ports import Merge, Operation
+from tests.unit.chat.chats import TICK, Room, Step, eventually, heard, until
 
 
 async def begun(room: Room, text: str = "So far") -> tuple[str, str]:
@@ -138,6 +140,32 @@ async def test_deleting_a_conversation_ends_its_answer(room: Room) -> None:
     room.app.clock.advance(60)
     await room.container.chat_finishing.sweep()
     assert await running(room) == 0
+
+
+async def test_a_growing_text_is_written_at_most_twice_a_second(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In looks of TICK instead of half a second, with ten pieces in each."""
+    assert 2 * FLUSH >= 1
+    assert room.app.sibling().container.chat_runs._flush == FLUSH
+    loop, steps, times = asyncio.get_running_loop(), list[Step](), list[float]()
+    for number in range(100):
+        piece = asyncio.Event()
+        loop.call_later(number * TICK / 10, piece.set)
+        steps += [piece, "word "]
+    room.answers.say(*steps)
+    conversation = await room.conversation()
+    started = await room.container.chat.ask(room.payer, conversation, "Hi")
+    apply = room.app.tables.apply
+
+    async def timed(table: str, partition: str, operation: Operation) -> str:
+        if table == CHATS and isinstance(operation, Merge):
+            times.append(loop.time())
+        return await apply(table, partition, operation)
+
+    monkeypatch.setattr(room.app.tables, "apply", timed)
+    message = await room.container.chat_following.ended(room.user, conversation, started.answer_id)
+    assert message.content == "word " * 100
+    assert len(times) > 1, "others can follow it"
+    assert all(later - earlier > 0.9 * TICK for earlier, later in itertools.pairwise(times))
 
 
 async def test_an_entry_without_its_message_is_swept(room: Room) -> None:
