@@ -138,8 +138,10 @@ async def test_a_refusal(response: httpx2.Response, error: dict[str, str], after
     assert len(wire.requests) == 1, "neither the SDK's retries nor redirects"
 
 
-@pytest.mark.parametrize(("date", "within"), [(formatdate(time.time() + 60, usegmt=True), (50, 61)), ("Wed, 99 Oct", None)])
+@pytest.mark.parametrize(("date", "within"), [("in a minute", (50, 61)), ("Wed, 99 Oct", None)])
 async def test_a_date_says_when_to_come_again(date: str, within: tuple[float, float] | None) -> None:
+    if within is not None:
+        date = formatdate(time.time() + 60, usegmt=True)  # now: between collection and run may lie minutes
     wire = Wire(lambda _: httpx2.Response(429, json={}, headers={"retry-after": date}))
     with pytest.raises(Refusal) as raised:
         await wire.upstream().send(OPENAI, "chat", BODY, within=5)
