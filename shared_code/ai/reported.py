@@ -15,6 +15,9 @@ def reported(answer: Mapping[str, Any]) -> Usage | None:
         return None
     inputs = _number(usage, "prompt_tokens", "input_tokens")
     outputs = _number(usage, "completion_tokens", "output_tokens")
+    if inputs and outputs:
+        # Some providers (xAI, Google) leave what was thought out of the answer's tokens, and have it in the total: it is billed as output.
+        outputs = max(outputs, _number(usage, "total_tokens") - inputs)
     details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
     cached = _number(details, "cached_tokens") if isinstance(details, dict) else 0
     return Usage(inputs, min(cached, inputs), outputs) if inputs or outputs else None

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from shared_code.ai.estimate import estimated_usage, worst_case
 from shared_code.ai.models import Price, Usage
 from shared_code.ai.money import cost, worst_cost
+from shared_code.ai.reported import reported
 from tests.unit.ai.meters import MODEL
 
 BIG = replace(MODEL, context_window=10**9)
@@ -160,3 +161,18 @@ def test_likely_sizes() -> None:
     assert estimated_usage(body, MODEL, 40, pieces=25).output_tokens == 25
     assert estimated_usage(body, MODEL, "", pieces=3).output_tokens == 0
     assert 5 <= estimated_usage(body, MODEL, "").input_tokens <= 40
+
+
+@pytest.mark.parametrize(
+    ("usage", "found"),
+    [
+        ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}, Usage(10, 0, 5)),
+        ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 40}, Usage(10, 0, 30)),
+        ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 3}, Usage(10, 0, 5)),
+        ({"prompt_tokens": 10, "total_tokens": 10}, Usage(10)),
+        ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None),
+        ({"input_tokens": 9, "output_tokens": 2, "total_tokens": "11", "input_tokens_details": {"cached_tokens": 4}}, Usage(9, 4, 2)),
+    ],
+)
+def test_what_a_model_thought_is_output_also_where_only_the_total_has_it(usage: dict[str, Any], found: Usage | None) -> None:
+    assert reported({"usage": usage}) == found
