@@ -23,6 +23,7 @@ _KINDS: dict[str, type[errors.LydianError]] = {
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 MAX_DETAIL, MAX_CODE = 2000, 64
+NO_BUDGET = "insufficient_quota"
 _NO_WORD = re.compile(r"[^A-Za-z0-9_.:-]+")
 
 INTERRUPTED = Failure("unavailable", "answer_interrupted", "The server that wrote this answer stopped; this is the text so far.")
@@ -39,10 +40,10 @@ def to_failure(error: BaseException) -> Failure:
 
 
 def to_error(failure: Failure) -> errors.LydianError:
-    """The error again. ``retry_after`` is not kept: by now nobody knows it."""
+    """The error again. ``retry_after`` is not kept: by now nobody knows it; but a budget is not there again in a second."""
     match _KINDS.get(failure.kind, errors.LydianError):
         case errors.RateLimited:
-            return errors.RateLimited(failure.detail, retry_after=1, code=failure.code)
+            return errors.RateLimited(failure.detail, retry_after=3600 if failure.code == NO_BUDGET else 1, code=failure.code)
         case errors.InvalidInput:
             return errors.InvalidInput(failure.detail, code=failure.code)
         case kind:

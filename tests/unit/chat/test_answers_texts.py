@@ -5,11 +5,11 @@ from typing import Any, cast
 
 import pytest
 
-from shared_code.chat.failures import to_failure
+from shared_code.chat.failures import to_error, to_failure
 from shared_code.chat.import_schemas import ImportedError
 from shared_code.chat.ports import Payer, Prompt, Text, Turn
 from shared_code.container.chat_ports import GatewayAnswers
-from shared_code.errors import Forbidden, InvalidRequest
+from shared_code.errors import BudgetExceeded, Forbidden, InvalidRequest, RateLimited
 from tests.unit.ai.scripted import DONE, Reply, finish, stage
 
 HALF, OTHER = "\\ud83d", "\\ude00"
@@ -49,3 +49,13 @@ def test_a_providers_code_is_one_that_an_import_takes(code: str) -> None:
     failure = to_failure(InvalidRequest("no", code=code))
     assert ImportedError(kind=failure.kind, code=failure.code, detail=failure.detail).code == failure.code
     assert failure.code == code or code != "context_length_exceeded"
+
+
+def test_who_has_no_budget_is_not_told_to_come_again_in_a_second() -> None:
+    error = to_error(to_failure(BudgetExceeded("used up", retry_after=500_000)))
+    assert isinstance(error, RateLimited)
+    assert error.code == "insufficient_quota"
+    assert error.retry_after >= 60
+    other = to_error(to_failure(RateLimited("slow", retry_after=20, code="rate_limit_exceeded")))
+    assert isinstance(other, RateLimited)
+    assert other.retry_after == 1
