@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ TRIES = 3
 """Of one model."""
 PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds before the second try, doubled each time; who asks to wait longer than the longest is left for its fallback."""
+UNASKED_AFTER = 3
 _AGAIN = (408, 409, 429)
 _OURS = (401, 403, 404)
 """About our key, or a deployment that is not there: nothing that the caller could mend."""
@@ -50,6 +52,8 @@ class Attempts:
     ) -> None:
         self._upstream, self._breakers, self._pause, self._tries = upstream, breakers, pause, tries
         self.timeouts = timeouts or Timeouts()
+        self._unasked = Counter[str]()
+        """How often in a row a model's server has refused to be asked for a stream's usage (Mistral's does, and tells it anyway)."""
 
     async def open(self, request: Request, candidates: Sequence[Model], trying: Callable[[Model], None]) -> tuple[Model, Answer]:
         """The first that answers, and its answer. ``trying`` is told whom each attempt asks. Raises what the last failure comes to:
@@ -60,7 +64,8 @@ class Attempts:
         for model in candidates:
             if not self._breakers.allows(model.name):
                 continue
-            body = request.bytes_for(model, fallback=model is not candidates[0])
+            asks = request.adds_usage and self._unasked.get(model.name, 0) < UNASKED_AFTER
+            body = request.bytes_for(model, fallback=model is not candidates[0], usage=asks)
             pause: float | None = 0.0
             bad = False
             for attempt in range(self._tries):
@@ -84,10 +89,18 @@ class Attempts:
                         self._breakers.bad(model.name)
                     pause = self._judged(model, error, attempt)
                     log.warning("ai_attempt_failed", model=model.name, attempt=attempt + 1, reason=str(error))
+                    if asks and isinstance(error, Refusal) and error.names_usage and error.status in (400, 422):
+                        # The caller has not asked for what is refused.
+                        asks, pause = False, 0.0
+                        self._unasked[model.name] += 1
+                        body = request.bytes_for(model, fallback=model is not candidates[0], usage=False)
+                        continue
                     if isinstance(error, Refusal) and not _elsewhere(error):
                         raise failure from None
                     continue
                 self._breakers.good(model.name)
+                if asks:
+                    self._unasked.pop(model.name, None)  # some refuse it for some requests only: Azure, with data of one's own
                 return model, answer
         if failure is None:
             wait = min(self._breakers.wait(model.name) for model in candidates)

@@ -45,11 +45,12 @@ class UsageNotes(Protocol):
 
 
 class Refusal(Exception):
-    """The provider answered with an error. ``error``: its own, in OpenAI's form where it is one; ``retry_after`` in seconds."""
+    """The provider answered with an error. ``error``: its own, in OpenAI's form where it is one; ``retry_after`` in seconds;
+    ``names_usage``: it speaks of the option that asks for a stream's usage."""
 
-    def __init__(self, status: int, error: Mapping[str, Any], retry_after: float | None = None) -> None:
+    def __init__(self, status: int, error: Mapping[str, Any], retry_after: float | None = None, *, names_usage: bool = False) -> None:
         super().__init__(f"status {status}")
-        self.status, self.error, self.retry_after = status, redacted(error), retry_after
+        self.status, self.error, self.retry_after, self.names_usage = status, redacted(error), retry_after, names_usage
 
     @property
     def code(self) -> str:

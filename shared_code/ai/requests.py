@@ -75,11 +75,16 @@ class Request:
                 message = f"{name} is too large: {model.name} makes at most {model.max_output_tokens} tokens."
                 raise InvalidInput(message, loc=("body", name))
 
-    def bytes_for(self, model: Model, *, fallback: bool) -> bytes:
-        """The body for this model's provider: its name there, the usage asked for, nothing stored. A ``fallback`` that makes
+    @property
+    def adds_usage(self) -> bool:
+        """Whether it is we who ask for the usage at the end of the stream."""
+        return self.stream and self.operation == "chat" and not self.wants_usage
+
+    def bytes_for(self, model: Model, *, fallback: bool, usage: bool = True) -> bytes:
+        """The body for this model's provider: its name there, the ``usage`` asked for, nothing stored. A ``fallback`` that makes
         fewer tokens than were asked for is asked for what it makes."""
         changed = {"model": json.dumps(model.deployment)}
-        if self.stream and self.operation == "chat" and not self.wants_usage:
+        if usage and self.adds_usage:
             options = self.members.get("stream_options")
             changed["stream_options"] = json.dumps({**(options if isinstance(options, dict) else {}), "include_usage": True})
         if self.operation == "responses":

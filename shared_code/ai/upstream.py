@@ -167,7 +167,8 @@ class OpenAIUpstream:
             else:
                 found = await client.post(path, cast_to=self._response_type, content=body, stream=True, options=options)
         except openai.APIStatusError as error:
-            raise Refusal(error.status_code, _error_of(error.response), _retry_after(error.response.headers)) from None
+            refused, names_usage = error.response, b"stream_options" in error.response.content
+            raise Refusal(error.status_code, _error_of(refused), _retry_after(refused.headers), names_usage=names_usage) from None
         except openai.APITimeoutError:
             # The time for a connection is over, or an answer stays away for longer than any attempt may take.
             raise NoAnswer("no answer", timed_out=True) from None
@@ -232,12 +233,27 @@ def _no_answer(error: Exception) -> Exception:
 
 
 def _error_of(response: "httpx2.Response") -> Mapping[str, Any]:
-    """OpenAI's ``error`` object; of anything else nothing, since a proxy's page is nobody's business."""
+    """OpenAI's ``error`` object, or what Mistral and vLLM (the same without a name), or FastAPI (``detail``) have in its place; of
+    anything else nothing, since a proxy's page is nobody's business."""
     try:
-        error = response.json()["error"]
-    except (ValueError, LookupError, TypeError):
+        body = response.json()
+    except ValueError:
         return {}
-    return error if isinstance(error, dict) else {"message": str(error)[:500]}
+    if not isinstance(body, dict):
+        return {}
+    error = body.get("error")
+    if error is None and body.get("object") == "error":
+        error = {name: body[name] for name in ("message", "type", "param", "code") if body.get(name) is not None}
+    elif error is None:
+        error = body.get("detail")
+    if error is None:
+        return {}
+    if not isinstance(error, dict):
+        error = {"message": error}
+    message = error.get("message")
+    if message is not None and not isinstance(message, str):
+        error = {**error, "message": json.dumps(message, ensure_ascii=False)[:500]}
+    return error
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

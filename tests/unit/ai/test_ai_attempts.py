@@ -7,11 +7,11 @@ import pytest
 
 from shared_code import errors
 from shared_code.ai import attempts, requests
-from shared_code.ai.attempts import Timeouts, to_domain
+from shared_code.ai.attempts import UNASKED_AFTER, Timeouts, to_domain
 from shared_code.ai.breaker import FIRST, LONGEST, OPENS_AFTER, TRIAL, Breakers
 from shared_code.ai.ports import NoAnswer, Refusal
 from shared_code.ai.service import Whole
-from tests.unit.ai.scripted import ADA, Stage, chat, stage, whole
+from tests.unit.ai.scripted import ADA, DONE, HELLO, Reply, Stage, chat, collect, opened, stage, whole
 from tests.unit.apps import until
 
 BUSY, BROKEN, GONE = Refusal(429, {"message": "slow down"}), Refusal(500, {"message": "oops"}), NoAnswer("no connection")
@@ -231,3 +231,30 @@ async def test_who_refuses_us_is_soon_left_alone_and_who_refuses_a_request_is_no
         with pytest.raises(errors.InvalidRequest):
             await ask(scene, model="small")
     assert len(scene.upstream.asked) == 2 * OPENS_AFTER
+
+
+NO_OPTIONS = Refusal(422, {"message": "Extra inputs are not permitted"}, names_usage=True)
+
+
+async def test_a_server_that_refuses_to_be_asked_for_the_usage_is_not_asked() -> None:
+    """Mistral's: the caller has not asked for what is refused."""
+    scene = stage(*[step for _ in range(UNASKED_AFTER) for step in (NO_OPTIONS, Reply(HELLO))], Reply(HELLO))
+    for _ in range(UNASKED_AFTER + 1):
+        assert (await collect((await opened(scene)).frames()))[-1] == DONE
+    asked = ["stream_options" in each.body for each in scene.upstream.asked]
+    assert asked == [True, False] * UNASKED_AFTER + [False], "in the end it is not even tried"
+    assert scene.upstream.models == ["large"] * (2 * UNASKED_AFTER + 1)
+
+
+async def test_who_refuses_it_once_is_asked_again() -> None:
+    scene = stage(*[step for _ in range(UNASKED_AFTER + 1) for step in (NO_OPTIONS, Reply(HELLO), Reply(HELLO))])
+    for _ in range(2 * (UNASKED_AFTER + 1)):
+        await collect((await opened(scene)).frames())
+    assert ["stream_options" in each.body for each in scene.upstream.asked] == [True, False, True] * (UNASKED_AFTER + 1)
+
+
+async def test_who_asks_for_the_usage_hears_that_it_is_refused() -> None:
+    scene = stage(NO_OPTIONS)
+    with pytest.raises(errors.InvalidInput):
+        await opened(scene, stream_options={"include_usage": True})
+    assert len(scene.upstream.asked) == 1

@@ -128,6 +128,10 @@ async def test_an_identity_without_token_is_a_failure_without_details() -> None:
         (httpx2.Response(400, json={"error": "plain"}), {"message": "plain"}, None),
         (httpx2.Response(400, json=["no object"], headers={"retry-after": "-1"}), {}, None),
         (httpx2.Response(302, headers={"location": "https://evil.test"}), {}, None),
+        (httpx2.Response(400, json={"object": "error", "message": "no", "code": 1}), {"message": "no", "code": 1}, None),
+        (httpx2.Response(422, json={"detail": [{"loc": ["x"]}]}), {"message": '[{"loc": ["x"]}]'}, None),
+        (httpx2.Response(422, json={"object": "error", "message": {"detail": "d"}}), {"message": '{"detail": "d"}'}, None),
+        (httpx2.Response(400, json={"message": "a proxy's"}), {}, None),
     ],
 )
 async def test_a_refusal(response: httpx2.Response, error: dict[str, str], after: float | None) -> None:
@@ -136,6 +140,14 @@ async def test_a_refusal(response: httpx2.Response, error: dict[str, str], after
         await wire.upstream().send(OPENAI, "chat", BODY, within=5)
     assert (raised.value.status, raised.value.error, raised.value.retry_after) == (response.status_code, error, after)
     assert len(wire.requests) == 1, "neither the SDK's retries nor redirects"
+
+
+async def test_a_refusal_of_the_option_that_asks_for_the_usage() -> None:
+    detail = {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options", "include_usage"]}]}
+    for body, names in ((detail, True), ({"detail": "temperature"}, False)):
+        with pytest.raises(Refusal) as raised:
+            await Wire(lambda _, body=body: httpx2.Response(422, json=body)).upstream().send(OPENAI, "chat", BODY, within=5)  # type: ignore[misc]  # its default
+        assert raised.value.names_usage is names
 
 
 @pytest.mark.parametrize(("date", "within"), [("in a minute", (50, 61)), ("Wed, 99 Oct", None)])
