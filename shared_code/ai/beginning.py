@@ -70,6 +70,8 @@ def _refuse(chunk: bytes, *, event: bool) -> None:
     answer that is one, in place of the stream."""
     frame, _, _ = chunk.partition(b"\n\n")
     found = object_of(data_of(frame + b"\n\n") if event else chunk)
+    if found is not None and found.get("type") == "error" and "error" not in found:  # as the Responses API says it
+        found = {"error": {name: found.get(name) for name in ("message", "code", "param")}}
     if found is not None:
         refuse_error(found)
 

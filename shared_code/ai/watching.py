@@ -190,7 +190,8 @@ class ResponsesWatcher(Watcher):
                     return Passed(last=redacted_frame(frame))
             return Passed(last=frame)
         elif kind == "error":
-            self.failed = redacted({name: found.get(name) for name in ("message", "code", "param")})
+            own = found.get("error")  # OpenAI says it both ways
+            self.failed = redacted({name: (own if isinstance(own, dict) else found).get(name) for name in ("message", "code", "param")})
             return Passed(last=redacted_frame(frame))
         return True
 

@@ -74,8 +74,8 @@ class EditRequest(BaseModel):
 
     @model_validator(mode="after")
     def _says_something(self) -> "EditRequest":
-        if not self.content.strip():
-            raise ValueError("a message needs content")
+        if not self.content.strip() and not self.attachments:
+            raise ValueError("a message needs content, or attachments that are named with it")
         return self
 
 

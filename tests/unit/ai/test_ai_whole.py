@@ -134,13 +134,28 @@ async def test_a_response_that_is_cut_off_ends_in_both_forms_of_an_error() -> No
     assert frames[1] == b": comment\n\n", "the [DONE] of another API is left out"
 
 
-async def test_a_providers_error_event_is_passed_on() -> None:
-    theirs = response_event("error", message="overloaded", code="server_error", param=None)
-    scene = stage(Reply([theirs]))
+THEIRS = [
+    response_event("error", message="overloaded", code="server_error", param=None),
+    response_event("error", error={"type": "server_error", "message": "overloaded", "code": "server_error", "param": None}),
+]
+
+
+@pytest.mark.parametrize("theirs", THEIRS)
+async def test_a_providers_error_event_is_passed_on(theirs: bytes) -> None:
+    said = response_event("response.output_text.delta", delta="Hi", sequence_number=3)
+    scene = stage(Reply([said, theirs]))
     answer = await responses(scene)
-    assert await collect(answer.frames()) == [theirs]
+    assert await collect(answer.frames()) == [said, theirs]
     assert answer.failure is not None
     assert answer.failure.message == "overloaded"
+
+
+@pytest.mark.parametrize("theirs", THEIRS)
+async def test_a_response_that_begins_with_an_error_is_had_from_another(theirs: bytes) -> None:
+    last = response_event("response.completed", response={"status": "completed"})
+    scene = stage(*[Reply([theirs]) for _ in range(3)], Reply([last]))
+    assert await collect((await responses(scene)).frames()) == [last]
+    assert scene.upstream.models == ["large"] * 3 + ["small"]
 
 
 VECTOR = b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":[' + b"0.125," * 50_000 + b"1]}]"

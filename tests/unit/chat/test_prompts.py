@@ -94,6 +94,9 @@ async def test_files_over_http(room: chats.Room) -> None:
         kept = await client.post(f"{path}/{stored['id']}/edit", json=edit)
         assert kept.json()["user_message"]["attachments"] == [picture, note], "what has gone since is no reason to refuse the words"
         assert texts(room.answers.asked[-1])[-1] == "[A file that has been deleted]Otherwise"
+        bare = {"content": "", "model": "seeing", "stream": False}
+        assert (await client.post(f"{path}/{stored['id']}/edit", json=bare)).status_code == 422
+        assert (await client.post(f"{path}/{stored['id']}/edit", json={**bare, "attachments": [picture]})).status_code == 201
         refused = await client.post(f"{path}/{stored['id']}/edit", json={**edit, "attachments": [picture, note]})
         assert (refused.status_code, refused.json()["code"]) == (404, "file_not_found")
         assert await sent(content="", attachments=[picture], model="seeing") == (201, "")
