@@ -121,6 +121,11 @@ async def test_pauses_grow_with_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     scene.gateway._attempts._pause = 1.0
     await ask(scene)
     assert 0.5 <= slept[0] <= 1.0 <= slept[1] <= 2.0
+    for _ in range(10):
+        scene = stage(GONE, whole())
+        scene.gateway._attempts._pause = 1.0
+        await ask(scene)
+    assert len(set(slept)) > 3, "not all equally long"
 
 
 async def test_all_attempts_together_have_a_time() -> None:

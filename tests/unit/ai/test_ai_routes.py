@@ -129,6 +129,14 @@ async def test_bad_bodies(signed_in: tuple[httpx.AsyncClient, Scripted], body: b
     assert scripted.asked == []
 
 
+@pytest.mark.parametrize(("levels", "status"), [(98, 200), (101, 400)])
+async def test_how_deep_a_body_may_be(signed_in: tuple[httpx.AsyncClient, Scripted], levels: int, status: int) -> None:
+    client, scripted = signed_in
+    body = b'{"messages":[{"role":"user","content":"Hi"}],"x":' + b"[" * levels + b"]" * levels + b"}"
+    assert (await client.post(COMPLETIONS, content=body)).status_code == status
+    assert len(scripted.asked) == (status == 200)
+
+
 async def test_a_prompt_of_ten_megabytes_is_not_read_on(signed_in: tuple[httpx.AsyncClient, Scripted]) -> None:
     client, scripted = signed_in
     given = 0
