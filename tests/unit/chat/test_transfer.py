@@ -95,7 +95,7 @@ def test_nothing_is_lost_on_the_way_round(document: dict[str, Any]) -> None:
 
 async def test_an_old_conversation_comes_in_as_the_newest_in_the_list(room: Room) -> None:
     await room.conversation()
-    room.clock.advance(1)  # ids of one millisecond are in no order
+    room.app.clock.advance(1)  # ids of one millisecond are in no order
     document = {"format": "lydian-chat", "version": 1, "conversation": {"created_at": "2001-02-03T04:05:06Z"}, "messages": []}
     async with room.client() as client:
         made = (await client.post(IMPORT, json=document)).json()
