@@ -154,6 +154,8 @@ def test_a_client_that_leaves_cancels_the_provider_within_a_second(ai: AiServer,
 
 def test_a_reader_of_a_byte_a_second_holds_the_provider_back(app: Host, ada: User) -> None:
     body = json.dumps({"model": "endless", "stream": True, "messages": ask("Go on.")}).encode()
+    with client(app, ada) as sdk:  # the first request loads the SDK
+        sdk.chat.completions.create(model="gpt", messages=ask("anything"))
     before = app.rss()
     address = urlsplit(app.url)
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=30) as connection:
