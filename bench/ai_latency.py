@@ -77,11 +77,11 @@ def main(seconds: float) -> None:
                 p50[target.name].append(percentile(times, 50))
                 p95[target.name].append(percentile(times, 95))
             for target in targets:
-                server = next((server for server, other in servers if other is target), None)
-                before = server.cpu() if server else 0.0
+                asked = next((server for server, other in servers if other is target), None)
+                before = asked.cpu() if asked else 0.0
                 rates[target.name].append(asyncio.run(flood(target, AT_ONCE, seconds / 2, "flood")))
-                if server:
-                    cpu[target.name].append((server.cpu() - before) / (rates[target.name][-1] * seconds / 2) * 1000)
+                if asked:
+                    cpu[target.name].append((asked.cpu() - before) / (rates[target.name][-1] * seconds / 2) * 1000)
         memory = {target.name: memory_of_streams(server, target) for server, target in servers}
     report(p50, p95, rates, cpu, memory)
 

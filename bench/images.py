@@ -74,9 +74,7 @@ def _ssim(data: bytes, original: Path) -> float:
 
     with Image.open(io.BytesIO(data)) as made, Image.open(original) as source:
         reference = numpy.asarray(source.convert("RGB").resize(made.size, Image.Resampling.LANCZOS))
-        value = structural_similarity(  # type: ignore[no-untyped-call]  # scikit-image has no annotations
-            reference, numpy.asarray(made.convert("RGB")), channel_axis=2, data_range=255
-        )
+        value = structural_similarity(reference, numpy.asarray(made.convert("RGB")), channel_axis=2, data_range=255)
         return float(value)
 
 

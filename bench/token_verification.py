@@ -23,6 +23,7 @@ from shared_code.container import Container
 from shared_code.settings import load
 from shared_code.storage.memory import MemoryStorage
 from shared_code.storage.ports import Insert
+from tests.unit.apps import start_session
 
 ROUNDS = 9
 GOAL = 5000
@@ -35,7 +36,7 @@ async def credentials(container: Container) -> tuple[str, str]:
     now = container.clock.now()
     user = User(ids.new_id(now), "bench@example.com", None, "user", False, False, False, "", now)
     await container.storage.tables.apply(USERS, user.id, Insert(USER_KEY, user_values(user)))
-    tokens = await container.issuer.tokens(user, *await container.sessions.start(user.id, client))
+    tokens = await container.issuer.tokens(user, *await start_session(container.sessions, user.id, client))
     _, key = await container.api_keys.create(user.id, name="bench", scopes=["files"], expires_at=None, client=client)
     return tokens.access_token, key
 
