@@ -14,6 +14,8 @@ from .target import Broken, CannotTell, Target, part
 FRONT_END_LIMIT = 230
 """Seconds without a byte after which Azure's front end ends a request."""
 SETTLES_WITHIN = 60
+LEAVES_AFTER = (0.0, 0.05, 0.2, 1.0)
+"""Seconds from the call to its caller's leaving. One that has left before the model was asked has cost nothing, and is not counted."""
 WORDS = "Count from 1 to 5000, each number in words on a line of its own. Do not stop before the end."
 
 
@@ -39,16 +41,24 @@ def leaves_early(target: Target) -> str:
     counts it all the same, by estimate, since its usage never came; and what was held of the budget is given back."""
     model = _model(target)
     before = _usage(target)
-    body = {"model": model, "stream": True, "max_tokens": 1024, "messages": [{"role": "user", "content": WORDS}]}
-    connection = target.connect()
-    connection.request("POST", "/api/ai/v1/chat/completions", json.dumps(body), {**target.bearer, "Content-Type": "application/json"})
-    connection.close()  # nothing was read
+    body = json.dumps({"model": model, "stream": True, "max_tokens": 1024, "messages": [{"role": "user", "content": WORDS}]})
 
     def counted() -> _Usage | None:
         now = _usage(target)
         return now if now.requests > before.requests else None
 
-    after = target.eventually(counted, "what the abandoned call had used was counted", 1)
+    for seconds in LEAVES_AFTER:
+        connection = target.connect()
+        connection.request("POST", "/api/ai/v1/chat/completions", body, {**target.bearer, "Content-Type": "application/json"})
+        time.sleep(seconds)
+        connection.close()  # nothing was read
+        try:
+            after = target.eventually(counted, "what the abandoned call had used was counted", part=1 / len(LEAVES_AFTER))
+            break
+        except Broken as never:
+            failure = never
+    else:
+        raise failure
     if after.estimated <= before.estimated:
         raise Broken("the call upstream went on to its end though its caller had left: something on the way does not pass that on")
     target.eventually(

@@ -105,13 +105,14 @@ class Target:
             raise CannotTell(f"{asked} is not served here ({code})")
         raise Broken(f"{asked} answered {response.status_code} {code}, not {want}")
 
-    def eventually(self, look: Callable[[], T | None], what: str, pause: float = 0.25) -> T:
-        """What ``look`` finds within the patience. Raises ``Broken``."""
-        deadline = time.monotonic() + self.options.patience
+    def eventually(self, look: Callable[[], T | None], what: str, pause: float = 0.25, *, part: float = 1.0) -> T:
+        """What ``look`` finds within the patience, or a ``part`` of it. Raises ``Broken``."""
+        patience = self.options.patience * part
+        deadline = time.monotonic() + patience
         while (found := look()) is None:
             if time.monotonic() > deadline:
-                raise Broken(f"{what}: not within {self.options.patience:.0f} s")
-            time.sleep(min(pause, self.options.patience))
+                raise Broken(f"{what}: not within {patience:.0f} s")
+            time.sleep(min(pause, patience))
         return found
 
 

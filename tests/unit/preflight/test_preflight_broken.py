@@ -149,6 +149,34 @@ def test_a_call_whose_caller_left(counts: tuple[int, int], holds: bool, budget: 
     assert (finding.outcome, said in finding.detail) == (outcome, True), finding
 
 
+def test_a_caller_who_left_before_the_model_was_asked_is_no_failure() -> None:
+    """That call has cost nothing; the next leaves a little later."""
+    calls = threading.Semaphore(0)
+    seen = 0
+
+    class Handler(Answering):
+        def do_GET(self) -> None:
+            nonlocal seen
+            while calls.acquire(blocking=False):
+                seen += 1
+            counted = int(seen >= 2)
+            usage = {
+                "total": {"requests": 7 + counted, "estimated_requests": 2 + counted},
+                "budget": {"budget": None, "held": 0},
+            }
+            self.answers = {**self.answers, "/api/ai/usage": (200, usage)}
+            Answering.answer(self)
+
+        def do_POST(self) -> None:
+            calls.release()
+
+    handler = type("Handler", (Handler,), {"answers": MODELS, "kind": "application/json"})
+    with serving(handler) as server:
+        finding = judge("leaves", replace_patience(target(f"http://127.0.0.1:{server.server_address[1]}"), 1.0))
+    assert finding.outcome is Outcome.PASS, finding
+    assert seen >= 2
+
+
 def replace_patience(at: Target, seconds: float) -> Target:
     at.options = replace(at.options, patience=seconds)
     return at
