@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from datetime import UTC, datetime
 
 import structlog
@@ -101,7 +102,7 @@ class Recorder:
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
         left = 60 - self._clock.now().timestamp() % 60
-        loop.call_later(left + random.uniform(*SETTLE), self._due, loop)
+        loop.call_later(left + random.uniform(*SETTLE), self._due, loop, context=Context())  # of no request
 
     def _due(self, loop: asyncio.AbstractEventLoop) -> None:
         minute = int(self._clock.now().timestamp()) // 60

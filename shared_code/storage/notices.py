@@ -14,6 +14,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -86,7 +87,8 @@ class Notices:
         if loop is not self._loop:  # the host may change it, and then nothing goes on of what the other one began
             self._loop, self._tick, self._reading = loop, None, None
         if self._every is not None and self._tick is None:
-            self._tick = loop.call_later(self._every, self._next)
+            # Of no request: else all that is read from now on would stand in this one's trace.
+            self._tick = loop.call_later(self._every, self._next, context=Context())
         for _ in range(2):  # a read that was under way may have begun long ago: then the next one
             if now - FRESH < self._read_at <= self._clock.now():  # behind it, a clock that was put back
                 return

@@ -104,6 +104,11 @@ class OpenTelemetry:
 
     @contextmanager
     def dependency(self, system: str, operation: str, attributes: Mapping[str, Attribute]) -> Iterator[_Dependency]:
+        """A call's span, within a request's or a job's. What a process does by the clock belongs to neither: each of its calls would be a
+        trace of its own, many a minute."""
+        if not trace.get_current_span().get_span_context().is_valid:
+            yield _Dependency(trace.INVALID_SPAN)
+            return
         with self._tracer.start_as_current_span(
             f"{system} {operation}",
             kind=SpanKind.CLIENT,

@@ -1,6 +1,7 @@
 """Notices: heard everywhere within five seconds, for one call every few seconds, whatever the clocks say and whoever dies."""
 
 import asyncio
+from contextvars import ContextVar
 from datetime import timedelta
 
 import pytest
@@ -222,6 +223,22 @@ async def test_an_instance_in_use_reads_by_itself_and_stops_when_nobody_asks(rig
     await until(lambda: ticking._tick is None)
     await ticking.fresh()
     assert ticking._tick is not None, "and goes on with the next request"
+    ticking._tick.cancel()
+
+
+async def test_what_is_read_by_the_clock_belongs_to_no_request(rig: Rig) -> None:
+    """Its calls would stand in the trace of whichever request was the first."""
+    request = ContextVar[str]("request", default="none")
+    request.set("the first")
+    readers = list[str]()
+    rig.tables.before = lambda verb, table: readers.append(request.get())
+    ticking = rig.instance(every=0.001)
+    rig.clock.advance(60)
+    await ticking.fresh()
+    assert readers == ["the first"]
+    await until(lambda: len(readers) > 3)
+    assert set(readers[1:]) == {"none"}
+    assert ticking._tick is not None
     ticking._tick.cancel()
 
 

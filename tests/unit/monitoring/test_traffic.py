@@ -1,6 +1,7 @@
 """What an instance counts of its requests, and when it writes it."""
 
 import asyncio
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -155,9 +156,11 @@ async def test_the_next_request_writes_and_says_that_the_instance_lives() -> Non
 
 
 async def test_a_timer_writes_where_no_request_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    lived = asyncio.Event()
+    lived, request, seen_by = asyncio.Event(), ContextVar[str]("request", default="none"), list[str]()
+    request.set("the first")
 
     async def live() -> None:
+        seen_by.append(request.get())
         lived.set()
 
     monkeypatch.setattr(module, "SETTLE", (-59.99, -59.99))
@@ -168,6 +171,7 @@ async def test_a_timer_writes_where_no_request_comes(monkeypatch: pytest.MonkeyP
     assert len(await setup.rows()) == 1
     lived.clear()
     await asyncio.wait_for(lived.wait(), 5)  # it goes on
+    assert set(seen_by) == {"none"}, "what is written by the clock is in no request's trace"
 
 
 @pytest.mark.parametrize("error", [StorageUnavailable("down"), RuntimeError("of ours")])

@@ -137,6 +137,15 @@ async def test_a_failure_is_one_in_trace_and_log_and_says_nothing_of_itself(trac
     assert line["trace_id"] == trace_of(root)
 
 
+async def test_what_is_done_by_the_clock_makes_no_trace(traced: Traced) -> None:
+    with telemetry.dependency("table", "GET") as span:
+        span.set({"a": 1})
+    assert traced.spans == []
+    with traced.tracing.job("monitoring_statistics", "timer"), telemetry.dependency("table", "GET"):
+        pass
+    assert [span.name for span in traced.spans] == ["table GET", "monitoring_statistics"]
+
+
 async def test_log_lines_name_their_trace(traced: Traced) -> None:
     assert correlation(None, "info", {"event": "outside"}) == {"event": "outside"}
     with traced.tracing.request([], {}):
